@@ -1,0 +1,7 @@
+import ArgumentParser
+
+@main
+struct Envelopefs: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "envelopefs", abstract: "A transparent encrypted file system with an embedded KMS core.")
+}
