@@ -58,5 +58,6 @@ let package = Package(
             swiftSettings: strict),
         // tests
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
+        .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
     ]
 )

@@ -1,3 +1,5 @@
+// envelopefs: the command line, where doors and rooms are wired together.
+
 import ArgumentParser
 
 @main

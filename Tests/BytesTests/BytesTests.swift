@@ -1,3 +1,5 @@
+// The Bytes door: integers, copies and views.
+
 import Bytes
 import Testing
 
@@ -10,15 +12,18 @@ import Testing
             s.copy([9, 8].span, to: 10)
         }
         #expect(a == [0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 9, 8])
-        #expect(a.span.littleEndian(UInt64.self, at: 1) == 0x0403_0201)
+        let loaded = a.span.littleEndian(UInt64.self, at: 1)
+        #expect(loaded == 0x0403_0201)
     }
 
     @Test(arguments: [0, 1, 7, 8, 9, 64, 4096]) func zeroTestSeesEveryByte(count: Int) {
         var a = [UInt8](repeating: 0, count: count)
-        #expect(a.span.isAllZero)
+        let isZero = a.span.isAllZero
+        #expect(isZero)
         for i in 0..<count {
             a[i] = 1
-            #expect(!a.span.isAllZero)
+            let isStillZero = a.span.isAllZero
+            #expect(!isStillZero)
             a[i] = 0
         }
     }
@@ -31,8 +36,10 @@ import Testing
             part.zeroAll()
         }
         #expect(a == [1, 2, 0, 0, 0, 6])
-        #expect(a.span.slice(4..<6).array == [0, 6])
-        #expect(a.span.slice(0, 2).isEqual(to: [1, 2].span))
-        #expect(!a.span.slice(0, 2).isEqual(to: [1].span))
+        let tail = a.span.slice(4..<6).array
+        #expect(tail == [0, 6])
+        let same: [UInt8] = [1, 2], shorter: [UInt8] = [1]
+        let isSame = a.span.slice(0, 2).isEqual(to: same.span), isShorter = a.span.slice(0, 2).isEqual(to: shorter.span)
+        #expect(isSame && !isShorter)
     }
 }
