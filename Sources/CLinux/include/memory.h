@@ -1,0 +1,13 @@
+// Page-aligned memory, and each thread's stack of scratch buffers.
+#ifndef CLINUX_MEMORY_H
+#define CLINUX_MEMORY_H
+#include <stddef.h>
+
+void *linux_pages_create(size_t count);  // zero-filled; NULL when there is no memory
+void linux_pages_destroy(void *pages);
+// The scratch buffer of this nesting depth, at least `count` bytes, contents left over from earlier uses. NULL when there is no memory.
+void *linux_scratch_push(size_t count);
+// Gives back the buffer of the last push of this thread.
+void linux_scratch_pop(void);
+int linux_scratch_depth(void);
+#endif

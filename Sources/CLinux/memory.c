@@ -1,0 +1,70 @@
+// Page-aligned memory, and each thread's stack of scratch buffers.
+#define _GNU_SOURCE
+#include "include/memory.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { page = 4096, kept_depth = 6, most_depth = 64 };
+static const size_t kept_size = 1310720;  // 1.25 MiB: a 1 MiB request with its slots and edges
+
+static void *aligned(size_t count) {
+    void *pages = NULL;
+    if (count > (size_t)-1 - page) return NULL;
+    size_t rounded = (count + page - 1) / page * page;
+    return posix_memalign(&pages, page, rounded ? rounded : page) == 0 ? pages : NULL;
+}
+void *linux_pages_create(size_t count) {
+    void *pages = aligned(count);
+    if (pages) memset(pages, 0, count);
+    return pages;
+}
+void linux_pages_destroy(void *pages) { free(pages); }
+
+// INVARIANT: levels [0, depth) are in use. A level below kept_depth keeps its memory when popped if it is small enough.
+struct scratch { int depth; struct { void *pages; size_t size; } levels[most_depth]; };
+static __thread struct scratch *own;
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+
+static void discard(void *argument) {
+    struct scratch *scratch = argument;
+    for (int i = 0; i < most_depth; i++) free(scratch->levels[i].pages);
+    free(scratch);
+    own = NULL;
+}
+static void create_key(void) { pthread_key_create(&key, discard); }
+
+void *linux_scratch_push(size_t count) {
+    if (own == NULL) {
+        pthread_once(&key_once, create_key);
+        own = calloc(1, sizeof *own);
+        if (own == NULL) return NULL;
+        pthread_setspecific(key, own);
+    }
+    if (own->depth == most_depth) return NULL;
+    int level = own->depth;
+    if (own->levels[level].pages == NULL || own->levels[level].size < count) {
+        free(own->levels[level].pages);
+        // Doubling, so that a thread settles after a few sizes.
+        size_t size = page;
+        while (size < count && size < kept_size) size *= 2;
+        if (size > kept_size) size = kept_size;
+        if (size < count) size = count;
+        own->levels[level].pages = aligned(size);
+        own->levels[level].size = own->levels[level].pages ? size : 0;
+        if (own->levels[level].pages == NULL) return NULL;
+        if (size <= kept_size) memset(own->levels[level].pages, 0, size);  // once; later users see leftovers
+    }
+    own->depth++;
+    return own->levels[level].pages;
+}
+void linux_scratch_pop(void) {
+    int level = --own->depth;
+    if (level >= kept_depth || own->levels[level].size > kept_size) {
+        free(own->levels[level].pages);
+        own->levels[level].pages = NULL;
+        own->levels[level].size = 0;
+    }
+}
+int linux_scratch_depth(void) { return own ? own->depth : 0; }

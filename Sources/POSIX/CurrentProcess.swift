@@ -1,0 +1,99 @@
+// CurrentProcess: who and what this process is; names of other processes.
+import CLinux
+
+/// This process.
+package enum CurrentProcess {
+    package static var id: Int32 { linux_process_id() }
+    package static var parentID: Int32 { linux_parent_id() }
+    package static var userID: UInt32 { linux_user() }
+    package static var effectiveUserID: UInt32 { linux_effective_user() }
+    package static var groupID: UInt32 { linux_group() }
+    package static var effectiveGroupID: UInt32 { linux_effective_group() }
+    /// Supplementary groups.
+    package static func groups() throws(Errno) -> [UInt32] {
+        let count = try checked(linux_groups(nil, 0))
+        var groups = [UInt32](repeating: 0, count: Int(count))
+        let filled = try unsafe checked(linux_groups(&groups, count))
+        return Array(groups.prefix(Int(filled)))
+    }
+    /// The path of the program that runs, any bytes.
+    package static func executablePath() throws(Errno) -> [UInt8] { try Paths.readLink("/proc/self/exe") }
+    /// The arguments as the kernel has them, any bytes, with the program's name first.
+    package static func arguments() throws(Errno) -> [[UInt8]] {
+        var bytes = try SharedDescriptor.open("/proc/self/cmdline", .readOnly).readToEnd(limit: 1 << 24)
+        if bytes.last == 0 { bytes.removeLast() }
+        return bytes.split(separator: 0, omittingEmptySubsequences: false).map(Array.init)
+    }
+    /// Whether this user's other processes may trace it and the kernel may write a core of it.
+    package static func setDumpable(_ isDumpable: Bool) throws(Errno) { try succeed(linux_set_dumpable(isDumpable ? 1 : 0)) }
+    /// Gets `signal` when the parent ends; the parent is the thread that started this process.
+    package static func endWithParent(_ signal: Signal) throws(Errno) { try succeed(linux_die_with_parent(signal.rawValue)) }
+    /// Leaves the terminal and process group. EPERM for a group's leader.
+    package static func startSession() throws(Errno) { try succeed(linux_new_session()) }
+    /// Sets the umask of the whole process (but of threads with their own) and returns the old one.
+    @discardableResult
+    package static func setUmask(_ mask: UInt32) -> UInt32 { linux_set_umask(mask) }
+    package static func changeDirectory(_ path: String) throws(Errno) {
+        let path = try terminatedPath(path)
+        try unsafe succeed(linux_chdir(path))
+    }
+    /// Gives this process mounts of its own that others do not see. With `asUser`, in a user namespace: EINVAL once there are threads, EPERM where forbidden.
+    package static func unshareMounts(inUserNamespace: Bool) throws(Errno) {
+        try succeed(linux_unshare_mounts(inUserNamespace ? 1 : 0))
+    }
+    /// Open descriptors now, for leak tests.
+    package static func openDescriptorCount() throws(Errno) -> Int {
+        let stream = DirectoryStream(try SharedDescriptor.open("/proc/self/fd", [.readOnly, .directory]))
+        var count = -1  // the stream's own
+        while try stream.advance() { if !stream.isCurrentOrParent { count += 1 } }
+        return count
+    }
+}
+
+/// What /proc tells of other processes.
+package enum Processes {
+    /// The program name (15 bytes), or nil when there is no such process.
+    package static func name(of process: Int32) -> String? {
+        guard var bytes = try? SharedDescriptor.open("/proc/\(process)/comm", .readOnly).readToEnd(limit: 4096) else { return nil }
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+    /// Supplementary groups of a process (or thread), from its status file. ENOENT when it is gone.
+    package static func groups(of process: Int32) throws(Errno) -> [UInt32] {
+        let bytes = try SharedDescriptor.open("/proc/\(process)/status", .readOnly).readToEnd(limit: 1 << 22)
+        for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: Array("Groups:".utf8)) {
+            return line.dropFirst(7).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+                .compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
+        }
+        throw .noData
+    }
+}
+
+/// The environment of this process.
+package enum Environment {
+    /// A variable's value, any bytes, or nil.
+    package static func bytes(_ name: String) -> [UInt8]? {
+        let prefix = Array(name.utf8) + [UInt8(ascii: "=")]
+        return all().first { $0.starts(with: prefix) }.map { Array($0.dropFirst(prefix.count)) }
+    }
+    /// A variable's value as text (invalid UTF-8 repaired), or nil.
+    package static func value(_ name: String) -> String? { bytes(name).map { String(decoding: $0, as: UTF8.self) } }
+    /// "NAME=value" each.
+    package static func all() -> [[UInt8]] {
+        guard let vector = unsafe linux_environment() else { return [] }
+        var variables: [[UInt8]] = []
+        var index = 0
+        while let start = unsafe vector[index] {
+            var count = 0
+            while unsafe start[count] != 0 { count += 1 }
+            variables.append(unsafe Array(UnsafeBufferPointer(start: start, count: count)))
+            index += 1
+        }
+        return variables
+    }
+    /// Takes a variable out. Only before there are threads.
+    package static func remove(_ name: String) throws(Errno) {
+        let name = try terminatedPath(name)
+        try unsafe succeed(linux_unsetenv(name))
+    }
+}

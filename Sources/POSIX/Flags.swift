@@ -1,0 +1,92 @@
+// Flags of the calls on files: option sets over the kernel's numbers, which FUSE requests carry too.
+import CLinux
+
+/// How a file is opened. `O_CLOEXEC` is always added.
+package struct OpenFlags: OptionSet, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+
+    package static var readOnly: OpenFlags { [] }
+    package static var writeOnly: OpenFlags { .init(rawValue: LINUX_O_WRONLY) }
+    package static var readWrite: OpenFlags { .init(rawValue: LINUX_O_RDWR) }
+    package static var create: OpenFlags { .init(rawValue: LINUX_O_CREAT) }
+    package static var exclusive: OpenFlags { .init(rawValue: LINUX_O_EXCL) }
+    package static var truncate: OpenFlags { .init(rawValue: LINUX_O_TRUNC) }
+    package static var append: OpenFlags { .init(rawValue: LINUX_O_APPEND) }
+    package static var nonBlocking: OpenFlags { .init(rawValue: LINUX_O_NONBLOCK) }
+    package static var dataSync: OpenFlags { .init(rawValue: LINUX_O_DSYNC) }
+    package static var sync: OpenFlags { .init(rawValue: LINUX_O_SYNC) }
+    package static var direct: OpenFlags { .init(rawValue: LINUX_O_DIRECT) }
+    package static var directory: OpenFlags { .init(rawValue: LINUX_O_DIRECTORY) }
+    package static var noFollow: OpenFlags { .init(rawValue: LINUX_O_NOFOLLOW) }
+    /// `O_NOATIME`: EPERM unless the caller owns the file or is privileged.
+    package static var noAccessTime: OpenFlags { .init(rawValue: LINUX_O_NOATIME) }
+    /// `O_PATH`: names the object without opening it. With `noFollow`, also a symbolic link itself.
+    package static var pathOnly: OpenFlags { .init(rawValue: LINUX_O_PATH) }
+    /// `O_TMPFILE`: an unnamed regular file in the directory that is opened.
+    package static var temporary: OpenFlags { .init(rawValue: LINUX_O_TMPFILE) }
+    package static var noControllingTerminal: OpenFlags { .init(rawValue: LINUX_O_NOCTTY) }
+
+    /// The two bits of the access mode: `readOnly`, `writeOnly` or `readWrite`.
+    package var accessMode: OpenFlags { .init(rawValue: rawValue & LINUX_O_ACCMODE) }
+    /// Whether the access mode allows writing.
+    package var allowsWriting: Bool { rawValue & LINUX_O_ACCMODE != LINUX_O_RDONLY }
+}
+
+/// How `fallocate` changes a range.
+package struct AllocationFlags: OptionSet, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+    package static var keepSize: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_KEEP_SIZE) }
+    /// Only together with `keepSize`.
+    package static var punchHole: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_PUNCH_HOLE) }
+    package static var zeroRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_ZERO_RANGE) }
+    package static var collapseRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_COLLAPSE_RANGE) }
+    package static var insertRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_INSERT_RANGE) }
+}
+
+/// What `renameat2` does beyond a plain rename.
+package struct RenameFlags: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+    package static var noReplace: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_NOREPLACE)) }
+    package static var exchange: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_EXCHANGE)) }
+    package static var whiteout: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_WHITEOUT)) }
+}
+
+/// Whether an attribute must be new (EEXIST) or there already (ENODATA).
+package struct AttributeFlags: OptionSet, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+    package static var create: AttributeFlags { .init(rawValue: LINUX_XATTR_CREATE) }
+    package static var replace: AttributeFlags { .init(rawValue: LINUX_XATTR_REPLACE) }
+}
+
+/// What a permission question asks for.
+package struct AccessModes: OptionSet, Sendable {
+    package let rawValue: Int32
+    package init(rawValue: Int32) { self.rawValue = rawValue }
+    package static var execute: AccessModes { .init(rawValue: LINUX_X_OK) }
+    package static var write: AccessModes { .init(rawValue: LINUX_W_OK) }
+    package static var read: AccessModes { .init(rawValue: LINUX_R_OK) }
+}
+
+/// What `lseek` looks for from an offset on.
+package enum SeekTarget: Sendable {
+    case data
+    case hole
+}
+
+/// What the kernel is told of coming access to a range.
+package enum AccessAdvice: Sendable {
+    case normal, random, sequential, willNeed, dontNeed
+    var number: Int32 {
+        switch self {
+        case .normal: LINUX_POSIX_FADV_NORMAL
+        case .random: LINUX_POSIX_FADV_RANDOM
+        case .sequential: LINUX_POSIX_FADV_SEQUENTIAL
+        case .willNeed: LINUX_POSIX_FADV_WILLNEED
+        case .dontNeed: LINUX_POSIX_FADV_DONTNEED
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// Resource limits: how many descriptors, and that no core is ever written.
+import CLinux
+
+/// Limits of this process.
+package enum ResourceLimits {
+    /// The limit of open files now, and how far it may be raised. `UInt64.max` = none.
+    package static func openFiles() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_NOFILE) }
+    /// Raises the limit of open files to the hard one and returns it.
+    package static func raiseOpenFiles() throws(Errno) -> UInt64 {
+        let hard = try openFiles().hard
+        try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, hard, hard))
+        return hard
+    }
+    /// Sets the soft limit of open files, for tests of the limit.
+    package static func setOpenFiles(soft: UInt64) throws(Errno) {
+        try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, soft, try openFiles().hard))
+    }
+    /// Makes the kernel's descriptor table large enough for `count` numbers, at once: growing it later, with threads, waits for a grace
+    /// period of the kernel each time. Before any thread exists. EINVAL above the limit. Costs 8 bytes each.
+    package static func growDescriptorTable(to count: UInt64) throws(Errno) {
+        guard count > 0, count <= UInt64(Int32.max) else { throw .invalidArgument }
+        // Takes the first free number from there on and gives it back: the table keeps its size.
+        _ = try SharedDescriptor.standardInputOrNull().duplicate(minimum: Int32(count - 1))
+    }
+    /// How much memory may be locked, bytes.
+    package static func lockedMemory() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_MEMLOCK) }
+    /// No core dump, and no other process of the same user may read the memory of this one.
+    package static func forbidDumps() throws(Errno) {
+        try succeed(linux_set_limit(LINUX_RLIMIT_CORE, 0, 0))
+        try CurrentProcess.setDumpable(false)
+    }
+    /// The limit of core files, bytes.
+    package static func coreSize() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_CORE) }
+
+    private static func limit(_ resource: Int32) throws(Errno) -> (soft: UInt64, hard: UInt64) {
+        var value: (soft: UInt64, hard: UInt64) = (0, 0)
+        try unsafe succeed(linux_get_limit(resource, &value.soft, &value.hard))
+        return value
+    }
+}
+
+extension SharedDescriptor {
+    /// Any open descriptor: a daemon may have closed its standard input.
+    fileprivate static func standardInputOrNull() throws(Errno) -> SharedDescriptor {
+        try open("/dev/null", .readOnly)
+    }
+}
