@@ -1,0 +1,59 @@
+// Why a key could not be used or changed, in the words of AWS KMS.
+
+import Cryptography
+
+/// What the verbs of the KMS core refuse with.
+package enum KeyError: Error, Equatable, Sendable {
+    /// No such key or alias; the text is what was asked for. For a wrapped key: no key of this keystore made it.
+    case notFound(String)
+    case disabled(KeyID)
+    /// The key is in a state, other than disabled, that does not allow this.
+    case invalidState(KeyID, KeyState)
+    /// The wrapped key or its context was changed, or it is no wrapped key at all. No detail, on purpose.
+    case invalidCiphertext
+    /// The wrapped key was made by another key than the one that was given.
+    case incorrectKey
+    case alreadyExists(String)
+    /// An argument that is not acceptable; the text says which and why.
+    case validation(String)
+    case limitExceeded(String)
+    /// The key cannot be reached now: the keyring is locked, or the version is not there. The text says which.
+    case keyUnavailable(String)
+    /// The keystore could not be read or written; the text is for people.
+    case storage(String)
+    case cryptography(CryptographyError)
+
+    /// The name of the AWS KMS exception that means this.
+    package var awsName: String {
+        switch self {
+        case .notFound: "NotFoundException"
+        case .disabled: "DisabledException"
+        case .invalidState: "KMSInvalidStateException"
+        case .invalidCiphertext: "InvalidCiphertextException"
+        case .incorrectKey: "IncorrectKeyException"
+        case .alreadyExists: "AlreadyExistsException"
+        case .validation: "ValidationException"
+        case .limitExceeded: "LimitExceededException"
+        case .keyUnavailable: "KeyUnavailableException"
+        case .storage, .cryptography: "KMSInternalException"
+        }
+    }
+}
+
+extension KeyError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notFound(let what): "\(what) is not in this keystore"
+        case .disabled(let key): "key \(key) is disabled; `envelopefs key enable \(key)` makes it usable again"
+        case .invalidState(let key, let state): "key \(key) is \(state.rawValue), which does not allow this"
+        case .invalidCiphertext: "the wrapped key or its encryption context was changed, or this is no wrapped key"
+        case .incorrectKey: "the wrapped key was made by another key than the given one"
+        case .alreadyExists(let what): "\(what) already exists"
+        case .validation(let why): why
+        case .limitExceeded(let why): why
+        case .keyUnavailable(let why): why
+        case .storage(let why): why
+        case .cryptography(let error): "the cryptographic library failed: \(error)"
+        }
+    }
+}
