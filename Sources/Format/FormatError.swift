@@ -1,0 +1,39 @@
+// Why bytes of a vault were refused.
+import Cryptography
+
+/// Why bytes on disk, or a request to write some, were refused.
+package enum FormatError: Error, Equatable, Sendable {
+    /// The header is all zero: a file whose first write was never finished.
+    case unwritten
+    /// Not a file of a vault.
+    case badMagic
+    /// Written by a newer version of the format.
+    case unsupportedVersion(UInt16)
+    /// Bytes or flags that must be zero are not.
+    case reservedBytes
+    /// A size, length or form that no writer leaves.
+    case damaged
+    /// The bytes are not those that were sealed here under this key.
+    case authenticationFailed
+    /// A block, content or index outside what the format can hold.
+    case outOfRange
+    /// The keys were wiped.
+    case keysWiped
+    /// A plain name that cannot be one: empty, `.`, `..`, or with `/` or NUL.
+    case invalidName
+    /// A name, link target or attribute name that is too long to be sealed.
+    case nameTooLong
+    /// A backing name that is in none of the forms of the format.
+    case foreignName
+    /// libcrypto could not do its work, for a reason other than the bytes.
+    case cryptography(CryptographyError)
+    /// `vault.json` is not as a writer leaves it: says what is wrong.
+    case vaultFileDamaged(String)
+    /// `vault.json` needs another program: says the version and the features that it has and that this program knows.
+    case vaultUnsupported(String)
+
+    /// The error of a sealed thing that did not open.
+    init(opening error: CryptographyError) {
+        self = error == .authenticationFailed ? .authenticationFailed : .cryptography(error)
+    }
+}
