@@ -25,6 +25,8 @@ package enum FormatError: Error, Equatable, Sendable {
     case nameTooLong
     /// A backing name that is in none of the forms of the format.
     case foreignName
+    /// A long name without the content of its side file.
+    case sideFileMissing
     /// libcrypto could not do its work, for a reason other than the bytes.
     case cryptography(CryptographyError)
     /// `vault.json` is not as a writer leaves it: says what is wrong.
