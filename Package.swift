@@ -59,5 +59,6 @@ let package = Package(
         // tests
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
+        .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
     ]
 )
