@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -111,6 +112,7 @@ static int handle(int signal, void (*handler)(int)) {
 int linux_signal_ignore(int signal) { return handle(signal, SIG_IGN); }
 int linux_signal_default(int signal) { return handle(signal, SIG_DFL); }
 int linux_kill(int process, int signal) { ANSWER(kill(process, signal)); }
+int linux_kill_thread(int thread, int signal) { ANSWER(syscall(SYS_tgkill, getpid(), thread, signal)); }
 
 int linux_pipe(int *read_end, int *write_end) {
     int ends[2];
@@ -153,6 +155,18 @@ static int raise_sources(const int *sources, const int *targets, int count, int 
     }
     return 0;
 }
+static int is_target(const int *targets, int count, int number) {
+    for (int i = 0; i < count; i++) if (targets[i] == number) return 1;
+    return 0;
+}
+// Whatever this process got from its own parent, or a library opened without close-on-exec, stays here.
+static int close_others(posix_spawn_file_actions_t *actions, const int *targets, int count) {
+    int end = 3, error = 0;
+    for (int i = 0; i < count; i++) if (targets[i] >= end) end = targets[i] + 1;
+    for (int number = 3; !error && number < end; number++)
+        if (!is_target(targets, count, number)) error = posix_spawn_file_actions_addclose(actions, number);
+    return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, end);
+}
 int linux_spawn(const uint8_t *program, int search_path, uint8_t *const *arguments, uint8_t *const *environment,
                 const int *sources, const int *targets, int count, const uint8_t *directory, int new_session, int *process) {
     enum { most = 32 };
@@ -165,6 +179,7 @@ int linux_spawn(const uint8_t *program, int search_path, uint8_t *const *argumen
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     for (int i = 0; !error && i < count; i++) error = posix_spawn_file_actions_adddup2(&actions, raised[i], targets[i]);
+    if (!error) error = close_others(&actions, targets, count);
     if (!error && directory) error = posix_spawn_file_actions_addchdir_np(&actions, (const char *)directory);
     sigset_t none, all;
     sigemptyset(&none);

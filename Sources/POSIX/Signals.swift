@@ -17,6 +17,8 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
 
     /// ESRCH when there is no such process.
     package func send(to process: Int32) throws(Errno) { try succeed(linux_kill(process, rawValue)) }
+    /// To one thread of this process, by its `Thread.currentID`.
+    package func send(toThread id: Int32) throws(Errno) { try succeed(linux_kill_thread(id, rawValue)) }
     /// Whether a process with this id is there, also another user's.
     package static func isAlive(process: Int32) -> Bool {
         let result = linux_kill(process, 0)

@@ -37,6 +37,7 @@ int linux_signal_read(int descriptor);
 int linux_signal_ignore(int signal);
 int linux_signal_default(int signal);
 int linux_kill(int process, int signal);
+int linux_kill_thread(int thread, int signal);
 
 int linux_pipe(int *read_end, int *write_end);
 int linux_event_descriptor(void);
