@@ -1,0 +1,84 @@
+// What a directory of a mounted vault knows of itself.
+
+import Format
+import POSIX
+import Synchronization
+
+/// The state of a directory inode: identity, way of access, list of its subdirectories.
+final class Directory: Sendable {
+    let id: DirectoryID
+    /// Held by whoever adds, removes or renames entries.
+    let mutation = Mutex<Void>(())
+    /// The subdirectories by plain name; complete or not built at all.
+    let subdirectories = Mutex<SubdirectoryIndex?>(nil)
+    private let open = Mutex<SharedDescriptor?>(nil)
+    private let pool: DirectoryDescriptors
+    private let isPinned: Bool
+
+    init(id: DirectoryID, pool: DirectoryDescriptors) {
+        self.id = id
+        self.pool = pool
+        isPinned = false
+    }
+
+    /// The root, whose descriptor stays open.
+    init(root: SharedDescriptor, id: DirectoryID, pool: DirectoryDescriptors) {
+        self.id = id
+        self.pool = pool
+        isPinned = true
+        open.withLock { $0 = root }
+    }
+
+    /// An `O_PATH` descriptor of the backing directory, opened through its parent when it was given back.
+    /// - Throws: `ENOENT` when the directory was removed; other errors of open.
+    func descriptor(of inode: Inode) throws(Errno) -> SharedDescriptor {
+        if let descriptor = open.withLock({ $0 }) { return descriptor }
+        let opened = try inode.whereabouts.withLock { (places: inout Whereabouts) throws(Errno) -> SharedDescriptor in
+            guard let place = places.first else { throw .noEntry }
+            let parent = try place.parent.directory.descriptor(of: place.parent)
+            return try parent.openAt(place.name, [.pathOnly, .directory, .noFollow])
+        }
+        let (kept, isNew) = open.withLock { (slot: inout SharedDescriptor?) -> (SharedDescriptor, Bool) in
+            if let known = slot { return (known, false) }
+            slot = opened
+            return (opened, true)
+        }
+        if isNew { pool.opened(self) }
+        return kept
+    }
+
+    /// Makes sure that the directory can still be reached after its name is gone.
+    func keepOpen(of inode: Inode) { _ = try? descriptor(of: inode) }
+
+    func giveBackDescriptor() {
+        guard !isPinned else { return }
+        open.withLock { $0 = nil }
+    }
+}
+
+/// Bounds how many directories are open: the ones opened first are given back first.
+final class DirectoryDescriptors: Sendable {
+    private struct State {
+        var queue: [Directory] = []
+        var head = 0
+    }
+    private let state = Mutex(State())
+    private let limit: Int
+
+    init(limit: Int) { self.limit = max(limit, 16) }
+
+    func opened(_ directory: Directory) {
+        let oldest = state.withLock { (state: inout State) -> Directory? in
+            state.queue.append(directory)
+            guard state.queue.count - state.head > limit else { return nil }
+            let oldest = state.queue[state.head]
+            state.head += 1
+            if state.head > limit {
+                state.queue.removeFirst(state.head)
+                state.head = 0
+            }
+            return oldest
+        }
+        oldest?.giveBackDescriptor()
+    }
+}

@@ -1,0 +1,80 @@
+// One object of a mounted vault: file, directory, link or special file.
+
+import Format
+import POSIX
+import Synchronization
+
+/// Which object of the backing file system an inode stands for.
+struct InodeKey: Hashable, Sendable {
+    let device: UInt64
+    let number: UInt64
+
+    init(_ status: FileStatus) {
+        device = status.device
+        number = status.inode
+    }
+}
+
+/// One object of a mounted vault. The kernel's node id is its address; it lives while the kernel counts look-ups of it.
+///
+/// Lock order: `Directory.mutation` (two: by address) → `whereabouts` (child before parent; two of one rename: by address)
+/// → `RegularFile.use` → a content's own locks → `InodeTable`.
+package final class Inode: Sendable {
+    let key: InodeKey
+    let role: Role
+    let whereabouts: Mutex<Whereabouts>
+    /// How often the kernel has been given this inode and not taken it back. Changed under the table's lock.
+    let lookups = Atomic<UInt64>(0)
+    /// Set when the object is known to have no `security.capability`, which the kernel asks for at every write.
+    let hasNoCapability = Atomic<Bool>(false)
+
+    /// What an inode can do.
+    enum Role: Sendable {
+        case directory(Directory)
+        case regular(RegularFile)
+        case link
+        case special
+    }
+
+    init(key: InodeKey, role: Role, place: Place?) {
+        self.key = key
+        self.role = role
+        whereabouts = Mutex(Whereabouts(place))
+    }
+
+    /// The number that programs see.
+    package var number: UInt64 { key.number }
+    package var isDirectory: Bool { if case .directory = role { true } else { false } }
+    package var isRegular: Bool { if case .regular = role { true } else { false } }
+
+    /// - Throws: `ENOTDIR`.
+    var directory: Directory {
+        get throws(Errno) {
+            guard case .directory(let directory) = role else { throw .notDirectory }
+            return directory
+        }
+    }
+
+    var label: FileLabel {
+        FileLabel(inode: key.number, backingName: whereabouts.withLock { $0.first?.name })
+    }
+
+    /// Runs `body` with a parent directory and sealed name that lead to this object, or with an `O_PATH` descriptor of it.
+    /// No rename or removal of the object happens meanwhile.
+    /// - Throws: `ENOENT` for an object without any name; what `body` throws.
+    func reach<R>(
+        named: (SharedDescriptor, FileName) throws(Errno) -> R,
+        anchored: (SharedDescriptor) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        if case .directory(let directory) = role {
+            return try anchored(directory.descriptor(of: self))
+        }
+        return try whereabouts.withLock { (places: inout Whereabouts) throws(Errno) -> R in
+            if let place = places.first {
+                return try named(place.parent.directory.descriptor(of: place.parent), place.name)
+            }
+            if let anchor = places.anchor { return try anchored(anchor) }
+            throw .noEntry
+        }
+    }
+}

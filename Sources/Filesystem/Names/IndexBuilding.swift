@@ -1,0 +1,98 @@
+// Building the list of subdirectories, and what to do with two directories of one name.
+
+import Bytes
+import Format
+import POSIX
+import Synchronization
+
+extension Vault {
+    /// Runs `body` with the directory's list of subdirectories, which is built first when it is not there.
+    func withSubdirectories<R>(
+        of inode: Inode, _ body: (inout SubdirectoryIndex) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        let directory = try inode.directory
+        return try directory.subdirectories.withLock { (index: inout SubdirectoryIndex?) throws(Errno) -> R in
+            var built: SubdirectoryIndex
+            if let known = index { built = known } else { built = try buildIndex(of: inode) }
+            // Taken out of the slot for the moment, so that it is changed in place and not copied.
+            index = nil
+            defer { index = built }
+            return try body(&built)
+        }
+    }
+
+    private func buildIndex(of inode: Inode) throws(Errno) -> SubdirectoryIndex {
+        let directory = try inode.directory
+        let descriptor = try directory.descriptor(of: inode)
+        let readable = try openAccessible(descriptor, [.readOnly, .directory])
+        let stream = DirectoryStream(readable)
+        var index = SubdirectoryIndex()
+        while let entry = try stream.next() {
+            let form = NameCipher.classify(entry.name.bytes.span)
+            switch form {
+            case .directory, .longDirectory: break
+            default: continue
+            }
+            guard entry.kind == .directory || entry.kind == .unknown else {
+                context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): has a directory's name and is none; not shown")
+                continue
+            }
+            guard let opened = openName(entry.name, form, in: directory, descriptor), let id = opened.directoryID else {
+                context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
+                continue
+            }
+            let subdirectory = SubdirectoryIndex.Subdirectory(name: entry.name, id: id)
+            guard let other = index[opened.plain] else {
+                index.insert(opened.plain, subdirectory)
+                continue
+            }
+            try insertDoubled(opened.plain, subdirectory, other, into: &index, descriptor)
+        }
+        return index
+    }
+
+    /// Two directories of one name are left by a crash in the middle of a rename over an empty directory: the one with content wins,
+    /// of two empty ones the later; if both have content, both are shown.
+    private func insertDoubled(
+        _ plain: [UInt8], _ a: SubdirectoryIndex.Subdirectory, _ b: SubdirectoryIndex.Subdirectory,
+        into index: inout SubdirectoryIndex, _ parent: SharedDescriptor
+    ) throws(Errno) {
+        let aIsEmpty = try isEmpty(a.name, parent)
+        let bIsEmpty = try isEmpty(b.name, parent)
+        let names = "\(String(decoding: a.name.bytes, as: UTF8.self)) and \(String(decoding: b.name.bytes, as: UTF8.self))"
+        if !aIsEmpty && !bIsEmpty {
+            context.log.note("two directories of one name: \(names); one is shown with a suffix")
+            let aIsFirst = a.id.description < b.id.description
+            index.insert(aIsFirst ? plain : plain + Self.doubleSuffix(a.id), a)
+            index.insert(aIsFirst ? plain + Self.doubleSuffix(b.id) : plain, b)
+            return
+        }
+        let winner: SubdirectoryIndex.Subdirectory
+        if aIsEmpty != bIsEmpty {
+            winner = aIsEmpty ? b : a
+        } else {
+            winner = try parent.statusAt(a.name).changeTime < parent.statusAt(b.name).changeTime ? b : a
+        }
+        context.log.note("two directories of one name: \(names); the empty one is not shown")
+        index.insert(plain, winner)
+    }
+
+    private static func doubleSuffix(_ id: DirectoryID) -> [UInt8] { Array(".double-\(id)".utf8) }
+
+    private func isEmpty(_ name: FileName, _ parent: SharedDescriptor) throws(Errno) -> Bool {
+        try isEmpty(parent.openAt(name, [.pathOnly, .directory, .noFollow]))
+    }
+
+    /// Whether a backing directory holds nothing that is shown (side files of long names do not count).
+    func isEmpty(_ descriptor: SharedDescriptor) throws(Errno) -> Bool {
+        let stream = DirectoryStream(try openAccessible(descriptor, [.readOnly, .directory]))
+        while let entry = try stream.next() {
+            if entry.name.isCurrentOrParent { continue }
+            switch NameCipher.classify(entry.name.bytes.span) {
+            case .side: continue
+            default: return false
+            }
+        }
+        return true
+    }
+}

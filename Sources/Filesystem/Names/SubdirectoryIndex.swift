@@ -1,0 +1,31 @@
+// The subdirectories of one directory: their plain names, which only opening every name tells.
+
+import Format
+import POSIX
+
+/// The list of subdirectories of a directory. Built once from the backing directory, then kept by whoever changes the directory.
+struct SubdirectoryIndex: Sendable {
+    struct Subdirectory: Sendable {
+        /// Its sealed name.
+        let name: FileName
+        let id: DirectoryID
+    }
+    private var byName: [[UInt8]: Subdirectory] = [:]
+    private var plainNames: [FileName: [UInt8]] = [:]
+
+    subscript(plain: [UInt8]) -> Subdirectory? { byName[plain] }
+
+    /// The plain name that a sealed one is shown under; nil when it is not shown.
+    func plainName(of name: FileName) -> [UInt8]? { plainNames[name] }
+
+    var count: Int { byName.count }
+
+    mutating func insert(_ plain: [UInt8], _ subdirectory: Subdirectory) {
+        if let old = byName.updateValue(subdirectory, forKey: plain) { plainNames[old.name] = nil }
+        plainNames[subdirectory.name] = plain
+    }
+
+    mutating func remove(_ plain: [UInt8]) {
+        if let old = byName.removeValue(forKey: plain) { plainNames[old.name] = nil }
+    }
+}

@@ -1,0 +1,189 @@
+// Extended attributes: `user.*` sealed, ACLs and `security.*` passed through.
+
+import Bytes
+import Format
+import POSIX
+
+extension Vault {
+    private enum Namespace {
+        case sealed, passedThrough
+    }
+
+    /// - Throws: `EOPNOTSUPP` for a namespace that a vault does not keep (`trusted.*`, `system.*` but ACLs).
+    private static func namespace(of name: [UInt8]) throws(Errno) -> Namespace {
+        if name.starts(with: Array("user.".utf8)) {
+            if name.count == 5 { throw .invalidArgument }
+            return .sealed
+        }
+        if name.starts(with: Array("security.".utf8)) || isACL(name) { return .passedThrough }
+        throw .notSupported
+    }
+
+    private static func isACL(_ name: [UInt8]) -> Bool {
+        name == Array("system.posix_acl_access".utf8) || name == Array("system.posix_acl_default".utf8)
+    }
+
+    private static func isCapability(_ name: ByteSpan) -> Bool {
+        // By length first: the kernel asks for this one at every write.
+        name.count == 19 && name.array == Array("security.capability".utf8)
+    }
+
+    /// The value of an attribute.
+    /// - Throws: `ENODATA` when there is none, `EIO` when it does not authenticate, `EOPNOTSUPP`.
+    package func attribute(_ name: ByteSpan, of inode: Inode) throws(Errno) -> [UInt8] {
+        let isCapability = Self.isCapability(name)
+        if isCapability && inode.hasNoCapability.load(ordering: .relaxed) { throw .noData }
+        let plain = name.array
+        switch try Self.namespace(of: plain) {
+        case .passedThrough:
+            do throws(Errno) {
+                let backing = try AttributeName(plain)
+                return try onBacking(of: inode) { (object) throws(Errno) in try object.get(backing) }
+            } catch {
+                if isCapability && error == .noData { inode.hasNoCapability.store(true, ordering: .relaxed) }
+                throw error
+            }
+        case .sealed:
+            let backing = try sealAttributeName(plain)
+            let stored = try AttributeName(backing)
+            let value = try onBacking(of: inode) { (object) throws(Errno) in try object.get(stored) }
+            do throws(FormatError) {
+                return try names.openAttributeValue(value.span, name: backing.span, of: existingObject(inode))
+            } catch {
+                context.log.damaged(inode.label, "the value of an attribute does not open")
+                throw .ioError
+            }
+        }
+    }
+
+    package func setAttribute(_ name: ByteSpan, to value: ByteSpan, flags: AttributeFlags, of inode: Inode) throws(Errno) {
+        try context.willChange()
+        let plain = name.array
+        let namespace = try Self.namespace(of: plain)
+        if Self.isCapability(name) { inode.hasNoCapability.store(false, ordering: .relaxed) }
+        switch namespace {
+        case .passedThrough:
+            let backing = try AttributeName(plain)
+            let copy = value.array
+            try onBacking(of: inode) { (object) throws(Errno) in try object.set(backing, copy.span, flags) }
+        case .sealed:
+            let backing = try sealAttributeName(plain)
+            let object = try objectForAttributes(inode)
+            let sealed: [UInt8]
+            do throws(FormatError) {
+                sealed = try names.sealAttributeValue(value, name: backing.span, of: object)
+            } catch {
+                throw .ioError
+            }
+            let stored = try AttributeName(backing)
+            try onBacking(of: inode) { (object) throws(Errno) in try object.set(stored, sealed.span, flags) }
+        }
+    }
+
+    package func removeAttribute(_ name: ByteSpan, of inode: Inode) throws(Errno) {
+        try context.willChange()
+        let plain = name.array
+        let backing = try AttributeName(Self.namespace(of: plain) == .sealed ? sealAttributeName(plain) : plain)
+        try onBacking(of: inode) { (object) throws(Errno) in try object.remove(backing) }
+    }
+
+    /// The names of all attributes, each ended by a NUL.
+    package func attributeNames(of inode: Inode) throws(Errno) -> [UInt8] {
+        let backing = try onBacking(of: inode) { (object) throws(Errno) in try object.list() }
+        var result: [UInt8] = []
+        for name in backing.split(separator: 0) {
+            let name = Array(name)
+            guard let namespace = try? Self.namespace(of: name) else { continue }
+            switch namespace {
+            case .passedThrough:
+                result += name
+            case .sealed:
+                guard let plain = try? names.openAttributeName(name.span) else {
+                    context.log.note("\(inode.label): the name of an attribute does not open; not shown")
+                    continue
+                }
+                result += plain
+            }
+            result.append(0)
+        }
+        return result
+    }
+
+    private func sealAttributeName(_ plain: [UInt8]) throws(Errno) -> [UInt8] {
+        let sealed: [UInt8]
+        do throws(FormatError) { sealed = try names.sealAttributeName(plain.span) } catch { throw .ioError }
+        // What the kernel takes as a name.
+        guard sealed.count <= 255 else { throw .nameTooLong }
+        return sealed
+    }
+
+    /// What values are bound to; a file gets its header, which holds its id, when it has none.
+    private func objectForAttributes(_ inode: Inode) throws(Errno) -> ObjectID {
+        switch inode.role {
+        case .directory(let directory):
+            return .directory(directory.id)
+        case .regular(let file):
+            let content = try acquire(file, of: inode, writable: true)
+            defer { file.release(writable: true, of: inode, in: self) }
+            return .file(try content.objectIDForAttributes())
+        case .link, .special:
+            throw .notPermitted
+        }
+    }
+
+    private func existingObject(_ inode: Inode) throws(FormatError) -> ObjectID {
+        switch inode.role {
+        case .directory(let directory):
+            return .directory(directory.id)
+        case .regular(let file):
+            guard let content = try? acquire(file, of: inode, writable: false) else { throw .damaged }
+            defer { file.release(writable: false, of: inode, in: self) }
+            guard let id = content.fileID else { throw .damaged }
+            return .file(id)
+        case .link, .special:
+            throw .damaged
+        }
+    }
+
+    // MARK: the backing object
+
+    /// The attributes of a backing object, reached by whatever leads to it.
+    private enum Backing {
+        case open(SharedDescriptor)
+        case named(SharedDescriptor, FileName)
+
+        func get(_ name: AttributeName) throws(Errno) -> [UInt8] {
+            switch self {
+            case .open(let descriptor): try descriptor.attribute(name)
+            case .named(let parent, let file): try parent.attributeAt(file, name)
+            }
+        }
+        func set(_ name: AttributeName, _ value: ByteSpan, _ flags: AttributeFlags) throws(Errno) {
+            switch self {
+            case .open(let descriptor): try descriptor.setAttribute(name, value, flags: flags)
+            case .named(let parent, let file): try parent.setAttributeAt(file, name, value, flags: flags)
+            }
+        }
+        func remove(_ name: AttributeName) throws(Errno) {
+            switch self {
+            case .open(let descriptor): try descriptor.removeAttribute(name)
+            case .named(let parent, let file): try parent.removeAttributeAt(file, name)
+            }
+        }
+        func list() throws(Errno) -> [UInt8] {
+            switch self {
+            case .open(let descriptor): try descriptor.attributeNames()
+            case .named(let parent, let file): try parent.attributeNamesAt(file)
+            }
+        }
+    }
+
+    private func onBacking<R>(of inode: Inode, _ body: (Backing) throws(Errno) -> R) throws(Errno) -> R {
+        if let content = inode.regularFile?.content { return try body(.open(content.descriptor)) }
+        return try inode.reach { (parent, name) throws(Errno) in
+            try body(.named(parent, name))
+        } anchored: { (descriptor) throws(Errno) in
+            try body(.open(descriptor))
+        }
+    }
+}

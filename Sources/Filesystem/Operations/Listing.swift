@@ -1,0 +1,145 @@
+// Listing directories.
+
+import Bytes
+import Format
+import POSIX
+import Synchronization
+
+/// One open of a directory.
+package final class OpenDirectory: Sendable {
+    let inode: Inode
+    let readable: SharedDescriptor
+    private let vault: Vault
+    private let state: Mutex<State>
+
+    private struct State {
+        let stream: DirectoryStream
+        /// Where the stream stands.
+        var offset: Int64 = 0
+        /// An entry that was read and did not fit into the answer.
+        var pending: Listed?
+    }
+
+    /// An entry as it is shown.
+    private struct Listed: Sendable {
+        let plain: [UInt8]
+        let backing: FileName
+        let directoryID: DirectoryID?
+        let kind: FileKind
+        let inode: UInt64
+        /// The position after it.
+        let next: Int64
+
+        /// What is known of it without asking.
+        var outline: FileStatus {
+            var status = FileStatus()
+            status.mode = kind.mode
+            status.inode = inode
+            return status
+        }
+    }
+
+    init(inode: Inode, readable: SharedDescriptor, vault: Vault) {
+        self.inode = inode
+        self.readable = readable
+        self.vault = vault
+        state = Mutex(State(stream: DirectoryStream(readable)))
+    }
+
+    /// Hands the entries from position `offset` on to `emit` until that has no room.
+    /// - Parameters:
+    ///   - withStatus: give the inode and full status of each entry but `.` and `..`; the inode counts as looked up if the entry is taken.
+    ///   - emit: name, status (of which without `withStatus` only kind and inode number are true), inode, position after the entry;
+    ///     false if the entry did not fit.
+    package func list(
+        from offset: Int64, withStatus: Bool, _ emit: (ByteSpan, FileStatus, Inode?, Int64) -> Bool
+    ) throws(Errno) {
+        try state.withLock { (state: inout State) throws(Errno) in
+            if state.offset != offset {
+                try state.stream.seek(to: offset)
+                state.offset = offset
+                state.pending = nil
+            }
+            while true {
+                let listed: Listed
+                if let waiting = state.pending {
+                    listed = waiting
+                } else if let read = try next(&state) {
+                    listed = read
+                } else {
+                    return
+                }
+                guard try show(listed, withStatus, emit) else {
+                    state.pending = listed
+                    return
+                }
+                state.pending = nil
+                state.offset = listed.next
+            }
+        }
+    }
+
+    private func show(
+        _ listed: Listed, _ withStatus: Bool, _ emit: (ByteSpan, FileStatus, Inode?, Int64) -> Bool
+    ) throws(Errno) -> Bool {
+        var status = listed.outline
+        guard withStatus, !Self.isCurrentOrParent(listed.plain) else { return emit(listed.plain.span, status, nil, listed.next) }
+        let parent = try inode.directory.descriptor(of: inode)
+        guard let backing = try vault.statusIfThere(listed.backing, parent) else { return true }
+        let found = try vault.entry(listed.backing, backing, directoryID: listed.directoryID, in: inode)
+        status = found.status
+        if emit(listed.plain.span, status, found.inode, listed.next) { return true }
+        vault.forget(found.inode, 1)
+        return false
+    }
+
+    private static func isCurrentOrParent(_ name: [UInt8]) -> Bool { name == [0x2E] || name == [0x2E, 0x2E] }
+
+    /// The next entry that is shown; nil at the end.
+    private func next(_ state: inout State) throws(Errno) -> Listed? {
+        while let entry = try state.stream.next() {
+            guard let (plain, id) = try shown(entry) else { continue }
+            return Listed(
+                plain: plain, backing: entry.name, directoryID: id, kind: entry.kind, inode: entry.inode, next: entry.nextOffset)
+        }
+        return nil
+    }
+
+    /// The plain name of a backing entry; nil when it is not shown.
+    private func shown(_ entry: DirectoryEntry) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
+        if entry.name.isCurrentOrParent { return (entry.name.bytes, nil) }
+        let directory = try inode.directory
+        let form = NameCipher.classify(entry.name.bytes.span)
+        switch form {
+        case .side, .reserved: return nil
+        case .directory(let id), .longDirectory(_, let id):
+            return try vault.withSubdirectories(of: inode) { (index: inout SubdirectoryIndex) throws(Errno) in
+                index.plainName(of: entry.name)
+            }.map { ($0, id) }
+        case .file, .longFile:
+            if entry.kind != .directory,
+                let opened = vault.openName(entry.name, form, in: directory, try directory.descriptor(of: inode))
+            {
+                return (opened.plain, nil)
+            }
+            vault.context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
+            return nil
+        case .foreign:
+            vault.context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): not made by this program; not shown")
+            return nil
+        }
+    }
+}
+
+extension Vault {
+    package func openDirectory(_ inode: Inode) throws(Errno) -> OpenDirectory {
+        let descriptor = try inode.directory.descriptor(of: inode)
+        return OpenDirectory(
+            inode: inode, readable: try openAccessible(descriptor, [.readOnly, .directory]), vault: self)
+    }
+
+    /// Makes the entries of a directory durable.
+    package func synchronize(_ directory: OpenDirectory, dataOnly: Bool) throws(Errno) {
+        if dataOnly { try directory.readable.synchronizeData() } else { try directory.readable.synchronize() }
+    }
+}

@@ -1,0 +1,85 @@
+// Finding objects by name, and giving them back.
+
+import Bytes
+import Format
+import POSIX
+import Synchronization
+
+extension Vault {
+    /// What a plain name leads to in a directory.
+    struct Finding {
+        let name: FileName
+        /// As the backing file system says it.
+        let status: FileStatus
+        /// Set for a directory.
+        let directoryID: DirectoryID?
+    }
+
+    /// The entry called `name` in `parent`, counted as looked up.
+    /// - Throws: `ENOENT`, `ENAMETOOLONG`, `ENOTDIR`, errors of the backing file system.
+    package func lookup(_ name: ByteSpan, in parent: Inode) throws(Errno) -> FoundEntry {
+        guard let finding = try find(name, in: parent) else { throw .noEntry }
+        return try entry(finding.name, finding.status, directoryID: finding.directoryID, in: parent)
+    }
+
+    /// The kernel takes back `count` look-ups of `inode`; the last one ends its life.
+    package func forget(_ inode: Inode, _ count: UInt64) { table.forget(inode, count) }
+
+    /// Files are found by their computed name; directories, whose sealed name holds an id, in the list of subdirectories.
+    func find(_ plain: ByteSpan, in parent: Inode) throws(Errno) -> Finding? {
+        let directory = try parent.directory
+        let descriptor = try directory.descriptor(of: parent)
+        let key = plain.array
+        let isIndexed = directory.subdirectories.withLock { $0 != nil }
+        if isIndexed, let finding = try findDirectory(key, in: parent, descriptor) { return finding }
+        if let finding = try findFile(plain, in: directory, descriptor) { return finding }
+        return isIndexed ? nil : try findDirectory(key, in: parent, descriptor)
+    }
+
+    /// A file, link or special file.
+    func findFile(_ plain: ByteSpan, in directory: Directory, _ descriptor: SharedDescriptor) throws(Errno) -> Finding? {
+        let name = try sealed(plain, .file, in: directory).name
+        guard let status = try statusIfThere(name, descriptor) else { return nil }
+        if status.isDirectory {
+            context.log.note("\(FileLabel(inode: status.inode, backingName: name)): a directory with the name of a file; not shown")
+            return nil
+        }
+        return Finding(name: name, status: status, directoryID: nil)
+    }
+
+    func findDirectory(_ plain: [UInt8], in parent: Inode, _ descriptor: SharedDescriptor) throws(Errno) -> Finding? {
+        let known = try withSubdirectories(of: parent) { (index: inout SubdirectoryIndex) throws(Errno) in index[plain] }
+        guard let known, let status = try statusIfThere(known.name, descriptor), status.isDirectory else { return nil }
+        return Finding(name: known.name, status: status, directoryID: known.id)
+    }
+
+    func statusIfThere(_ name: FileName, _ directory: SharedDescriptor) throws(Errno) -> FileStatus? {
+        do throws(Errno) {
+            return try directory.statusAt(name)
+        } catch {
+            if error == .noEntry { return nil }
+            throw error
+        }
+    }
+
+    /// The inode of a backing entry, counted as looked up, with its plain status.
+    func entry(
+        _ name: FileName, _ status: FileStatus, directoryID: DirectoryID?, in parent: Inode
+    ) throws(Errno) -> FoundEntry {
+        let place = Place(parent: parent, name: name)
+        let key = InodeKey(status)
+        let inode = try table.found(key, at: place) { () throws(Errno) -> Inode in
+            Inode(key: key, role: role(of: status, directoryID), place: place)
+        }
+        return FoundEntry(inode: inode, status: plainStatus(of: inode, status))
+    }
+
+    private func role(of status: FileStatus, _ id: DirectoryID?) -> Inode.Role {
+        if let id { return .directory(Directory(id: id, pool: directories)) }
+        switch status.kind {
+        case .regular: return .regular(RegularFile())
+        case .symbolicLink: return .link
+        default: return .special
+        }
+    }
+}

@@ -1,0 +1,118 @@
+// What stat shows, and what changes it.
+
+import Bytes
+import Format
+import POSIX
+
+extension Vault {
+    /// The plain status of an object.
+    package func status(of inode: Inode) throws(Errno) -> FileStatus {
+        if let content = inode.regularFile?.content { return try content.status() }
+        do throws(Errno) {
+            let status = try inode.reach { (parent, name) throws(Errno) in
+                try parent.statusAt(name)
+            } anchored: { (descriptor) throws(Errno) in
+                try descriptor.status()
+            }
+            return plainStatus(of: inode, status)
+        } catch {
+            if error == .noEntry, let last = inode.whereabouts.withLock({ $0.removed }) { return last }
+            throw error
+        }
+    }
+
+    /// The backing status with the plain size.
+    func plainStatus(of inode: Inode, _ backing: FileStatus) -> FileStatus {
+        var status = backing
+        switch inode.role {
+        case .regular(let file):
+            if let content = file.content {
+                status.size = Int64(content.size)
+            } else if context.wasClean {
+                status.size = FileContent.size(of: backing)
+            } else {
+                status.size = sizeAfterCrash(of: inode, backing)
+            }
+        case .link:
+            status.size = Int64(NameCipher.plainLength(ofLink: Int(backing.size)))
+        case .directory, .special:
+            break
+        }
+        return status
+    }
+
+    /// After a crash the length alone may lie: the file is opened for a moment. One that does not open shows what its length says.
+    private func sizeAfterCrash(of inode: Inode, _ backing: FileStatus) -> Int64 {
+        guard backing.size > 0, let file = inode.regularFile else { return 0 }
+        do throws(Errno) {
+            let content = try acquire(file, of: inode, writable: false)
+            defer { file.release(writable: false, of: inode, in: self) }
+            return Int64(content.size)
+        } catch {
+            return FileContent.size(of: backing)
+        }
+    }
+
+    /// Changes what `change` names, in the order of the kernel: size, owner, mode, times.
+    /// - Parameter file: the handle that the change came through, if any; the change is of the object all the same.
+    /// - Returns: the status afterwards.
+    package func setStatus(
+        of inode: Inode, _ change: StatusChange, file: OpenFile?, caller: Caller
+    ) throws(Errno) -> FileStatus {
+        try context.willChange()
+        if let size = change.size { try setSize(of: inode, to: size) }
+        do throws(Errno) {
+            if change.userID != nil || change.groupID != nil {
+                try setOwner(of: inode, change.userID, change.groupID)
+            }
+            if let mode = change.mode { try setMode(of: inode, mode) }
+            try setTimes(of: inode, change)
+        } catch {
+            // The kernel writes back the times of an object whose last name has just gone.
+            guard error == .noEntry, inode.whereabouts.withLock({ $0.removed != nil }) else { throw error }
+        }
+        return try status(of: inode)
+    }
+
+    private func setSize(of inode: Inode, to size: UInt64) throws(Errno) {
+        guard let file = inode.regularFile else { throw inode.isDirectory ? .isDirectory : .invalidArgument }
+        let content = try acquire(file, of: inode, writable: true)
+        defer { file.release(writable: true, of: inode, in: self) }
+        try content.truncate(to: size)
+    }
+
+    private func setOwner(of inode: Inode, _ user: UInt32?, _ group: UInt32?) throws(Errno) {
+        if let content = inode.regularFile?.content {
+            return try content.descriptor.changeOwner(userID: user, groupID: group)
+        }
+        try inode.reach { (parent, name) throws(Errno) in
+            try parent.changeOwnerAt(name, userID: user, groupID: group)
+        } anchored: { (descriptor) throws(Errno) in
+            try descriptor.changeOwner(userID: user, groupID: group)
+        }
+    }
+
+    private func setMode(of inode: Inode, _ mode: UInt32) throws(Errno) {
+        if let content = inode.regularFile?.content { return try content.descriptor.changeMode(mode & 0o7777) }
+        try inode.reach { (parent, name) throws(Errno) in
+            try parent.changeModeAt(name, mode & 0o7777)
+        } anchored: { (descriptor) throws(Errno) in
+            try descriptor.changeMode(mode & 0o7777)
+        }
+    }
+
+    private func setTimes(of inode: Inode, _ change: StatusChange) throws(Errno) {
+        if case .omit = change.access, case .omit = change.modification { return }
+        if let content = inode.regularFile?.content {
+            return try content.setTimes(access: change.access, modification: change.modification)
+        }
+        try inode.reach { (parent, name) throws(Errno) in
+            try parent.setTimesAt(name, access: change.access, modification: change.modification)
+        } anchored: { (descriptor) throws(Errno) in
+            try descriptor.setTimes(access: change.access, modification: change.modification)
+        }
+    }
+
+    /// The numbers of the file system that the vault is on.
+    package func statistics() throws(Errno) -> FilesystemStatistics { try root.directory.descriptor(of: root).statistics() }
+}

@@ -1,0 +1,93 @@
+// The configuration of an open vault, and its changes on disk.
+
+import Cryptography
+import Format
+import KeyManagement
+import POSIX
+import Synchronization
+
+/// `vault.json`, verified, with the vault key.
+final class ConfigurationKeeper: Sendable {
+    let vaultID: VaultID
+    let defaultKey: KeyID
+    let rootDirectoryID: DirectoryID
+    let wasClean: Bool
+    let vaultKey: SecretBytes
+    private let directory: VaultDirectory
+    private let current: Mutex<VaultConfiguration>
+
+    /// - Throws: what is wrong with the file or with its key.
+    init(reading directory: VaultDirectory, keyring: Keyring) throws(VaultError) {
+        let bytes = try directory.readConfiguration()
+        let unverified = try Self.parse(bytes)
+        vaultKey = try Self.openVaultKey(of: unverified.claimed, keyring)
+        let configuration: VaultConfiguration
+        do throws(FormatError) {
+            configuration = try unverified.verified(vaultKey: vaultKey)
+        } catch {
+            throw .damagedConfiguration("it was changed by somebody without its key")
+        }
+        guard let key = KeyID(configuration.defaultKey.bytes.span) else {
+            throw .damagedConfiguration("its key id is not one")
+        }
+        defaultKey = key
+        vaultID = configuration.vaultID
+        rootDirectoryID = configuration.rootDirectoryID
+        wasClean = configuration.isClean
+        self.directory = directory
+        current = Mutex(configuration)
+    }
+
+    private static func openVaultKey(of configuration: VaultConfiguration, _ keyring: Keyring) throws(VaultError) -> SecretBytes {
+        do throws(KeyError) {
+            let context = try EncryptionContext(FileContexts.vault(configuration.vaultID))
+            return try keyring.decrypt(configuration.wrappedVaultKey.span, context: context)
+        } catch {
+            if error == .invalidCiphertext { throw .damagedConfiguration("its wrapped vault key does not open") }
+            throw .keyUnavailable(error)
+        }
+    }
+
+    /// Replaces `vault.json` by one with another clean mark. The highest generation of key states stays.
+    func update(isClean: Bool, generation: UInt64) throws(Errno) {
+        try current.withLock { (configuration: inout VaultConfiguration) throws(Errno) in
+            var next = configuration
+            next.isClean = isClean
+            next.keyStateGeneration = max(next.keyStateGeneration, generation)
+            let bytes: [UInt8]
+            do throws(FormatError) { bytes = try next.serialize(vaultKey: vaultKey) } catch { throw .ioError }
+            try directory.replaceConfiguration(bytes)
+            configuration = next
+        }
+    }
+
+    static func parse(_ bytes: [UInt8]) throws(VaultError) -> UnverifiedVaultConfiguration {
+        do throws(FormatError) {
+            return try VaultConfiguration.parse(bytes.span)
+        } catch {
+            switch error {
+            case .vaultFileDamaged(let why): throw .damagedConfiguration(why)
+            case .vaultUnsupported(let why): throw .unsupported(why)
+            default: throw .damagedConfiguration("\(error)")
+            }
+        }
+    }
+
+    func wipe() { vaultKey.wipe() }
+}
+
+extension UnverifiedVaultConfiguration {
+    /// Says which keystore is wanted before anything is tried with a wrong one.
+    /// - Throws: `foreignKeystore`, `olderKeystore`.
+    func requireKeystore(_ keyring: Keyring, acceptsOlder: Bool) throws(VaultError) {
+        guard let expected = KeystoreID(claimed.keystoreID.bytes.span) else {
+            throw .damagedConfiguration("its keystore id is not one")
+        }
+        guard expected == keyring.keystoreID else {
+            throw .foreignKeystore(expected: expected, found: keyring.keystoreID, hint: claimed.keystoreHint)
+        }
+        guard acceptsOlder || keyring.generation >= claimed.keyStateGeneration else {
+            throw .olderKeystore(seen: claimed.keyStateGeneration, found: keyring.generation)
+        }
+    }
+}

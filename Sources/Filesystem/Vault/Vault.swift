@@ -1,0 +1,93 @@
+// A mounted vault: what the front door calls. The operations are in `Operations/`.
+
+import Cryptography
+import Format
+import KeyManagement
+import POSIX
+import Synchronization
+
+/// An open vault. It owns the truth about the backing directory from open to close.
+package final class Vault: Sendable {
+    package let root: Inode
+    package let context: VaultContext
+    let names: NameCipher
+    let table: InodeTable
+    let directories: DirectoryDescriptors
+    let sealer: Sealer
+    /// Of the process, asked once.
+    let userID: UInt32
+    var isRoot: Bool { userID == 0 }
+
+    private let directory: VaultDirectory
+    private let lock: VaultLock
+    private let configuration: ConfigurationKeeper
+
+    /// Opens a vault: checks that it is whole and of this keystore, takes its lock.
+    /// - Parameters:
+    ///   - keyring: unlocked; used as long as the vault is open.
+    ///   - mountPoint: for whoever finds the vault in use.
+    package init(
+        opening path: String, keyring: Keyring, mountPoint: String, isReadOnly: Bool, acceptsOlderKeystore: Bool = false,
+        log: VaultLog
+    ) throws(VaultError) {
+        directory = try VaultDirectory(opening: path)
+        let unverified = try ConfigurationKeeper.parse(directory.readConfiguration())
+        try unverified.requireKeystore(keyring, acceptsOlder: acceptsOlderKeystore)
+        lock = try directory.lock(mountPoint: mountPoint, readOnly: isReadOnly)
+        // Read again under the lock: its last holder may just have written it.
+        configuration = try ConfigurationKeeper(reading: directory, keyring: keyring)
+        let keeper = configuration
+        let seenGeneration = keyring.generation
+        context = VaultContext(
+            vaultID: keeper.vaultID, keyring: keyring, defaultKey: keeper.defaultKey, isReadOnly: isReadOnly,
+            wasClean: keeper.wasClean, log: log
+        ) { () throws(Errno) in
+            try keeper.update(isClean: false, generation: seenGeneration)
+        }
+        do throws(FormatError) {
+            names = try NameCipher(vaultKey: keeper.vaultKey)
+        } catch {
+            throw .damagedConfiguration("the vault key cannot be used: \(error)")
+        }
+        userID = CurrentProcess.effectiveUserID
+        table = InodeTable()
+        directories = DirectoryDescriptors(limit: Self.directoryLimit)
+        sealer = Sealer(context: context)
+        do throws(Errno) {
+            let status = try directory.root.status()
+            root = Inode(
+                key: InodeKey(status),
+                role: .directory(Directory(root: directory.root, id: keeper.rootDirectoryID, pool: directories)), place: nil)
+            // The root is never taken back.
+            _ = try table.found(root.key, at: nil) { [root] () throws(Errno) in root }
+        } catch {
+            throw .system("stat \(path)", error)
+        }
+    }
+
+    /// A quarter of what the process may have open.
+    private static var directoryLimit: Int {
+        guard let limit = try? ResourceLimits.openFiles().soft else { return 64 }
+        return Int(clamping: min(limit / 4, 1 << 16))
+    }
+
+    /// Seals everything, sets the clean mark, lets go of the lock and wipes the keys. Nothing may use the vault afterwards.
+    /// - Returns: whether everything was sealed.
+    @discardableResult
+    package func close() throws(VaultError) -> Bool {
+        sealer.drain()
+        defer {
+            configuration.wipe()
+            lock.release()
+        }
+        guard context.isChanged else { return true }
+        do throws(Errno) {
+            try directory.root.reopen([.readOnly, .directory]).syncFilesystem()
+            guard !context.isUnfinished, context.wasClean else { return false }
+            try configuration.update(isClean: true, generation: context.keyring.generation)
+        } catch {
+            throw .system("close \(directory.path)", error)
+        }
+        return true
+    }
+}

@@ -1,0 +1,99 @@
+// What every part of a mounted vault shares: identity, keys, log and the marks of its state.
+
+import Bytes
+import Cryptography
+import Format
+import KeyManagement
+import POSIX
+import Synchronization
+
+/// Shared, immutable but for the two marks. The keyring is used, never owned: the hall opened it.
+package final class VaultContext: Sendable {
+    package let vaultID: VaultID
+    package let keyring: Keyring
+    /// The CMK under which new files get their data key.
+    package let defaultKey: KeyID
+    package let isReadOnly: Bool
+    /// Whether the last mount ended with everything sealed. If not, sizes are read from the files and not only from their lengths.
+    package let wasClean: Bool
+    package let log: VaultLog
+    /// Random, never repeating; one source serves all files.
+    package let nonces: NonceSource
+
+    /// Called once, before the first change: takes the clean mark away durably.
+    private let takeCleanMark: @Sendable () throws(Errno) -> Void
+    private let isMarked = Atomic<Bool>(false)
+    private let marking = Mutex<Void>(())
+    private let failures = Atomic<Bool>(false)
+
+    package init(
+        vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog,
+        takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
+    ) {
+        self.vaultID = vaultID
+        self.keyring = keyring
+        self.defaultKey = defaultKey
+        self.isReadOnly = isReadOnly
+        self.wasClean = wasClean
+        self.log = log
+        self.nonces = NonceSource()
+        self.takeCleanMark = takeCleanMark
+    }
+
+    /// To be called before anything in the vault is changed. Costs one atomic load after the first time.
+    /// - Throws: `EROFS` on a read-only vault; the errno of writing `vault.json`.
+    func willChange() throws(Errno) {
+        if isMarked.load(ordering: .acquiring) { return }
+        if isReadOnly { throw .readOnlyFilesystem }
+        try marking.withLock { (_: inout Void) throws(Errno) in
+            if isMarked.load(ordering: .acquiring) { return }
+            try takeCleanMark()
+            isMarked.store(true, ordering: .releasing)
+        }
+    }
+
+    /// Whether anything was changed since the vault was opened.
+    var isChanged: Bool { isMarked.load(ordering: .acquiring) }
+
+    /// Something could not be sealed or written: the vault must not be called clean when it is closed.
+    func noteUnfinished() { failures.store(true, ordering: .releasing) }
+    var isUnfinished: Bool { failures.load(ordering: .acquiring) }
+
+    // MARK: data keys
+
+    /// A fresh data key for a file, wrapped under `key`.
+    /// - Throws: `EKEYREVOKED` when the key may not be used, `ENOKEY` when it is not there.
+    func newDataKey(for file: FileID, under key: KeyID) throws(Errno) -> GeneratedDataKey {
+        do throws(KeyError) {
+            return try keyring.generateDataKey(under: key, context: context(of: file))
+        } catch {
+            throw error.errno
+        }
+    }
+
+    /// The data key of a file, from the wrapped key in its header.
+    /// - Throws: `EIO` when the wrapped key does not authenticate, `EKEYREVOKED`, `ENOKEY`.
+    func dataKey(of file: FileID, wrapped: ByteSpan) throws(Errno) -> SecretBytes {
+        do throws(KeyError) {
+            return try keyring.decrypt(wrapped, context: context(of: file))
+        } catch {
+            throw error.errno
+        }
+    }
+
+    private func context(of file: FileID) throws(KeyError) -> EncryptionContext {
+        try EncryptionContext(FileContexts.file(file, in: vaultID))
+    }
+}
+
+extension KeyError {
+    /// What a program sees when a key does not open a file.
+    var errno: Errno {
+        switch self {
+        case .notFound: .noKey
+        case .disabled, .invalidState: .keyRevoked
+        case .invalidCiphertext, .incorrectKey, .validation: .ioError
+        default: .ioError
+        }
+    }
+}

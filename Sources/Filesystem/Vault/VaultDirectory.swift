@@ -1,0 +1,153 @@
+// The vault's own directory: `vault.json` and `lock`.
+
+import Bytes
+import Format
+import POSIX
+
+/// `.envelopefs` inside a vault.
+final class VaultDirectory: Sendable {
+    static let name = FileName(literal: ReservedName.directory)
+    private static let configurationName = FileName(literal: "vault.json")
+    private static let newName = FileName(literal: "vault.json.new")
+    private static let lockName = FileName(literal: "lock")
+    /// No `vault.json` of ours comes near it.
+    private static var maximumSize: Int { VaultConfiguration.maximumSize }
+
+    /// The root of the vault, `O_PATH`.
+    let root: SharedDescriptor
+    private let own: SharedDescriptor
+    let path: String
+
+    /// - Throws: `notADirectory`, `notAVault`, `system`.
+    init(opening path: String) throws(VaultError) {
+        let root = try Self.openRoot(path)
+        do throws(Errno) {
+            own = try root.openAt(Self.name, [.readOnly, .directory, .noFollow])
+        } catch {
+            if error == .noEntry || error == .notDirectory || error == .tooManySymbolicLinks { throw .notAVault(path: path) }
+            throw .system("open \(path)/.envelopefs", error)
+        }
+        self.root = root
+        self.path = path
+    }
+
+    /// Makes the directory in an empty one, or finds the one that an unfinished init left.
+    init(creatingIn path: String) throws(VaultError) {
+        let root = try Self.openRoot(path)
+        try Self.requireEmpty(root, path)
+        do throws(Errno) {
+            do throws(Errno) {
+                try root.makeDirectoryAt(Self.name, mode: 0o700)
+            } catch {
+                if error != .exists { throw error }
+            }
+            own = try root.openAt(Self.name, [.readOnly, .directory, .noFollow])
+        } catch {
+            if error == .readOnlyFilesystem { throw VaultError.readOnlyFileSystem(path: path) }
+            throw .system("make \(path)/.envelopefs", error)
+        }
+        self.root = root
+        self.path = path
+    }
+
+    private static func openRoot(_ path: String) throws(VaultError) -> SharedDescriptor {
+        do throws(Errno) {
+            return try SharedDescriptor.open(path, [.pathOnly, .directory])
+        } catch {
+            if error == .noEntry || error == .notDirectory { throw .notADirectory(path: path) }
+            throw .system("open \(path)", error)
+        }
+    }
+
+    private static func requireEmpty(_ root: SharedDescriptor, _ path: String) throws(VaultError) {
+        var names: [String] = []
+        do throws(Errno) {
+            let stream = DirectoryStream(try root.reopen([.readOnly, .directory]))
+            while let entry = try stream.next() {
+                let name = entry.name
+                if name == Self.name || name.isCurrentOrParent { continue }
+                names.append(String(decoding: name.bytes, as: UTF8.self))
+                if names.count == 5 { break }
+            }
+        } catch {
+            throw .system("list \(path)", error)
+        }
+        guard names.isEmpty else { throw .notEmpty(path: path, names: names) }
+    }
+
+    // MARK: vault.json
+
+    var hasConfiguration: Bool { (try? own.statusAt(Self.configurationName)) != nil }
+
+    /// - Throws: `unfinishedInit`, `damagedConfiguration`, `system`.
+    func readConfiguration() throws(VaultError) -> [UInt8] {
+        do throws(Errno) {
+            let file = try own.openAt(Self.configurationName, [.readOnly, .noFollow])
+            let size = try file.status().size
+            guard size <= Self.maximumSize else { throw .fileTooLarge }
+            var bytes = [UInt8](repeating: 0, count: Int(size))
+            var span = bytes.mutableSpan
+            let count = try file.read(into: &span, at: 0)
+            bytes.removeLast(bytes.count - count)
+            return bytes
+        } catch {
+            switch error {
+            case .noEntry: throw .unfinishedInit(path: path)
+            case .fileTooLarge: throw .damagedConfiguration("it is larger than \(Self.maximumSize) bytes")
+            default: throw .system("read \(path)/.envelopefs/vault.json", error)
+            }
+        }
+    }
+
+    /// Puts `bytes` in place of `vault.json`, durably and at once: after a power cut the old or the new one is there.
+    func replaceConfiguration(_ bytes: [UInt8]) throws(Errno) {
+        do throws(Errno) {
+            let file = try own.openAt(
+                Self.newName, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
+            try file.writeAll(bytes.span, at: 0)
+            try file.synchronize()
+            try own.renameAt(Self.newName, to: own, as: Self.configurationName)
+            try own.synchronize()
+        } catch {
+            try? own.unlinkAt(Self.newName)
+            throw error
+        }
+    }
+
+    // MARK: lock
+
+    /// Takes the lock that every process which writes to the vault holds, and says in it who that is.
+    /// - Throws: `inUse`.
+    func lock(mountPoint: String, readOnly: Bool) throws(VaultError) -> VaultLock {
+        do throws(Errno) {
+            let file: SharedDescriptor
+            do throws(Errno) {
+                file = try own.openAt(Self.lockName, [.readWrite, .create, .noFollow], mode: 0o600)
+            } catch {
+                // A vault on a read-only medium has no writer to exclude.
+                if readOnly, error == .readOnlyFilesystem || error == .accessDenied { return VaultLock(nil) }
+                throw error
+            }
+            return try VaultLock(taking: file, mountPoint: mountPoint)
+        } catch {
+            switch error {
+            case .tryAgain: throw holder()
+            case .readOnlyFilesystem: throw VaultError.readOnlyFileSystem(path: path)
+            default: throw .system("lock \(path)", error)
+            }
+        }
+    }
+
+    private func holder() -> VaultError {
+        guard let file = try? own.openAt(Self.lockName, [.readOnly, .noFollow]) else {
+            return .inUse(processID: 0, mountPoint: "")
+        }
+        return VaultLock.holder(in: file)
+    }
+
+    /// Takes away what a creation that failed has made.
+    func removeUnfinished() {
+        for name in [Self.newName, Self.lockName] { try? own.unlinkAt(name) }
+        if !hasConfiguration { try? root.unlinkAt(Self.name, directory: true) }
+    }
+}
