@@ -24,11 +24,11 @@ package struct FileName: Hashable, Sendable, CustomStringConvertible {
     /// The UTF-8 of `text`; throws as for bytes.
     package init(_ text: String) throws(Errno) { try self.init(Array(text.utf8).span) }
 
-    /// A name known when the program is written. Traps on one that is not valid.
-    package init(literal text: StaticString) {
-        let bytes = Array("\(text)".utf8)
-        precondition(!bytes.isEmpty && !bytes.contains(0) && !bytes.contains(UInt8(ascii: "/")))
-        terminated = bytes + [0]
+    /// A name written in the program. Traps when it is none.
+    package init(fixed text: StaticString) {
+        let bytes = terminatedText(text)
+        precondition(bytes.count > 1 && !bytes.contains(UInt8(ascii: "/")), "not a file name")
+        terminated = bytes
     }
 
     init(trusted terminated: [UInt8]) { self.terminated = terminated }
@@ -69,6 +69,12 @@ package struct AttributeName: Hashable, Sendable, CustomStringConvertible {
     /// The UTF-8 of `text`; throws as for bytes.
     package init(_ text: String) throws(Errno) { try self.init(Array(text.utf8).span) }
 
+    /// A name written in the program. Traps when it is empty.
+    package init(fixed text: StaticString) {
+        terminated = terminatedText(text)
+        precondition(terminated.count > 1, "not an attribute name")
+    }
+
     /// The bytes without the NUL, as a new array.
     package var bytes: [UInt8] { Array(terminated.dropLast()) }
     /// The bytes without the NUL.
@@ -77,6 +83,14 @@ package struct AttributeName: Hashable, Sendable, CustomStringConvertible {
     }
     /// For people: invalid UTF-8 is repaired.
     package var description: String { String(decoding: terminated.dropLast(), as: UTF8.self) }
+}
+
+/// The UTF-8 of a literal with a NUL behind.
+private func terminatedText(_ text: StaticString) -> [UInt8] {
+    var bytes = text.withUTF8Buffer { unsafe Array($0) }
+    precondition(!bytes.contains(0), "NUL inside a name")
+    bytes.append(0)
+    return bytes
 }
 
 /// `bytes` with a NUL behind; EINVAL when one is inside, ENOENT when empty.

@@ -65,7 +65,7 @@ extension Vault {
         case .passedThrough:
             let backing = try AttributeName(plain)
             let copy = value.array
-            try onBacking(of: inode) { (object) throws(Errno) in try object.set(backing, copy.span, flags) }
+            try onBacking(of: inode) { (object) throws(Errno) in try object.set(backing, copy, flags) }
         case .sealed:
             let backing = try sealAttributeName(plain)
             let object = try objectForAttributes(inode)
@@ -76,7 +76,7 @@ extension Vault {
                 throw .ioError
             }
             let stored = try AttributeName(backing)
-            try onBacking(of: inode) { (object) throws(Errno) in try object.set(stored, sealed.span, flags) }
+            try onBacking(of: inode) { (object) throws(Errno) in try object.set(stored, sealed, flags) }
         }
     }
 
@@ -158,10 +158,10 @@ extension Vault {
             case .named(let parent, let file): try parent.attributeAt(file, name)
             }
         }
-        func set(_ name: AttributeName, _ value: ByteSpan, _ flags: AttributeFlags) throws(Errno) {
+        func set(_ name: AttributeName, _ value: [UInt8], _ flags: AttributeFlags) throws(Errno) {
             switch self {
-            case .open(let descriptor): try descriptor.setAttribute(name, value, flags: flags)
-            case .named(let parent, let file): try parent.setAttributeAt(file, name, value, flags: flags)
+            case .open(let descriptor): try descriptor.setAttribute(name, value.span, flags: flags)
+            case .named(let parent, let file): try parent.setAttributeAt(file, name, value.span, flags: flags)
             }
         }
         func remove(_ name: AttributeName) throws(Errno) {

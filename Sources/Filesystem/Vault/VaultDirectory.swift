@@ -6,10 +6,10 @@ import POSIX
 
 /// `.envelopefs` inside a vault.
 final class VaultDirectory: Sendable {
-    static let name = FileName(literal: ReservedName.directory)
-    private static let configurationName = FileName(literal: "vault.json")
-    private static let newName = FileName(literal: "vault.json.new")
-    private static let lockName = FileName(literal: "lock")
+    static let name = FileName(fixed: ReservedName.directory)
+    private static let configurationName = FileName(fixed: "vault.json")
+    private static let newName = FileName(fixed: "vault.json.new")
+    private static let lockName = FileName(fixed: "lock")
     /// No `vault.json` of ours comes near it.
     private static var maximumSize: Int { VaultConfiguration.maximumSize }
 
