@@ -69,11 +69,12 @@ final class RegularFile: Sendable {
             use.handles -= 1
             if writable { use.writers -= 1 }
             guard let content = use.content else { return nil }
-            if use.isRemoved || content.isSealed {
+            // Nothing to seal: removed, sealed, or only read.
+            if use.isRemoved || content.isSealed || !content.isWritable {
                 if use.handles == 0 { use.content = nil }
                 return nil
             }
-            return writable && use.writers == 0 ? content : nil
+            return use.writers == 0 && (writable || use.handles == 0) ? content : nil
         }
         if let toSeal { vault.sealer.enqueue(toSeal) { [weak inode] in inode?.regularFile?.sealed(toSeal) } }
     }

@@ -19,6 +19,7 @@ package final class Vault: Sendable {
     var isRoot: Bool { userID == 0 }
 
     private let directory: VaultDirectory
+    private let recovery = RecoverySweep()
     private let lock: VaultLock
     private let configuration: ConfigurationKeeper
 
@@ -63,6 +64,7 @@ package final class Vault: Sendable {
         } catch {
             throw .system("stat \(path)", error)
         }
+        if !context.wasClean && !context.isReadOnly { recovery.start(self) }
     }
 
     /// A quarter of what the process may have open.
@@ -75,6 +77,7 @@ package final class Vault: Sendable {
     /// - Returns: whether everything was sealed.
     @discardableResult
     package func close() throws(VaultError) -> Bool {
+        recovery.stop()
         sealer.drain()
         defer {
             configuration.wipe()
@@ -83,7 +86,7 @@ package final class Vault: Sendable {
         guard context.isChanged else { return true }
         do throws(Errno) {
             try directory.root.reopen([.readOnly, .directory]).syncFilesystem()
-            guard !context.isUnfinished, context.wasClean else { return false }
+            guard !context.isUnfinished, context.wasClean || recovery.isComplete else { return false }
             try configuration.update(isClean: true, generation: context.keyring.generation)
         } catch {
             throw .system("close \(directory.path)", error)
