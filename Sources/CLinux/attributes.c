@@ -3,7 +3,7 @@
 // There is no *at form before Linux 6.13 and no form for O_PATH descriptors: both go through /proc/self/fd. The path
 // "/proc/self/fd/N" jumps to the object itself, even where that is a symbolic link; "/proc/self/fd/N/NAME" is used with the l- calls.
 #define _GNU_SOURCE
-#include "include/attributes.h"
+#include "include/linux_attributes.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // Descriptors: opening, reading, writing, sizes, locks.
 #define _GNU_SOURCE
-#include "include/files.h"
+#include "include/linux_files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

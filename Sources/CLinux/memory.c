@@ -1,6 +1,6 @@
 // Page-aligned memory, and each thread's stack of scratch buffers.
 #define _GNU_SOURCE
-#include "include/memory.h"
+#include "include/linux_memory.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

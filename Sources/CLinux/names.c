@@ -1,6 +1,6 @@
 // Names in directories, and the ownership, mode and times of what they name.
 #define _GNU_SOURCE
-#include "include/names.h"
+#include "include/linux_names.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 // The process: identity, limits, signals, clocks, pipes, starting programs.
 #define _GNU_SOURCE
-#include "include/process.h"
+#include "include/linux_process.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>

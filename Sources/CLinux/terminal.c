@@ -1,6 +1,6 @@
 // The controlling terminal: asking for a secret without showing it, its size.
 #define _GNU_SOURCE
-#include "include/terminal.h"
+#include "include/linux_terminal.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 // Threads: starting, CPUs, per-thread umask and file-system identity, read-write locks.
 #define _GNU_SOURCE
-#include "include/threads.h"
+#include "include/linux_threads.h"
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
