@@ -59,6 +59,7 @@ let package = Package(
         // tests
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "POSIXTests", dependencies: ["POSIX", "Bytes"], swiftSettings: relaxed),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
     ]

@@ -1,1 +1,1 @@
-// see include/CFUSE.h
+// Nothing to compile: everything is in include/CFUSE.h; a C target needs one source file.

@@ -1,0 +1,46 @@
+// Status of objects and of the whole file system.
+
+import CFUSE
+import Filesystem
+import Glibc
+import POSIX
+
+func answerGetAttributes(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ information: FileInformation?) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        let status = try service.vault.status(of: service.inode(node))
+        request.reply(attributes: status, lifetime: service.lifetime(of: status))
+    } catch {
+        request.fail(error)
+    }
+}
+
+func answerSetAttributes(
+    _ handle: fuse_req_t?, _ node: fuse_ino_t, _ values: UnsafeMutablePointer<stat>?, _ mask: Int32, _ information: FileInformation?
+) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        guard let values = unsafe values else { throw .invalidArgument }
+        let inode = try service.inode(node)
+        var change = unsafe StatusChange(values.pointee, mask: mask)
+        try service.clearPrivileges(of: inode, in: &change)
+        let file = unsafe information == nil ? nil : try Handles.file(information)
+        let status = try service.vault.setStatus(of: inode, change, file: file, caller: request.caller)
+        request.reply(attributes: status, lifetime: service.lifetime(of: status))
+    } catch {
+        request.fail(error)
+    }
+}
+
+func answerStatistics(_ handle: fuse_req_t?, _ node: fuse_ino_t) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        let statistics = try service.vault.statistics()
+        request.reply(statistics: statistics)
+    } catch {
+        request.fail(error)
+    }
+}

@@ -1,0 +1,62 @@
+// Extended attributes.
+
+import Bytes
+import CFUSE
+import Filesystem
+import POSIX
+
+func answerGetExtendedAttribute(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ room: Int) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        let value = try unsafe service.vault.attribute(bytes(of: name), of: service.inode(node))
+        request.reply(value, room: room)
+    } catch {
+        request.fail(error)
+    }
+}
+
+func answerSetExtendedAttribute(
+    _ handle: fuse_req_t?, _ node: fuse_ino_t, _ name: UnsafePointer<CChar>?, _ value: UnsafePointer<CChar>?, _ count: Int, _ flags: Int32
+) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        guard let value = unsafe value else { throw .invalidArgument }
+        try unsafe service.vault.setAttribute(bytes(of: name), to: bytes(at: value, count: count), flags: flags, of: service.inode(node))
+        request.succeed()
+    } catch {
+        request.fail(error)
+    }
+}
+
+func answerListExtendedAttributes(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ room: Int) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        let names = try service.vault.attributeNames(of: service.inode(node))
+        request.reply(names, room: room)
+    } catch {
+        request.fail(error)
+    }
+}
+
+func answerRemoveExtendedAttribute(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ name: UnsafePointer<CChar>?) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        try unsafe service.vault.removeAttribute(bytes(of: name), of: service.inode(node))
+        request.succeed()
+    } catch {
+        request.fail(error)
+    }
+}
+
+extension Request {
+    /// Answers a caller that has room for `room` bytes; with none it asks for the size.
+    fileprivate consuming func reply(_ bytes: [UInt8], room: Int) {
+        if room == 0 { return reply(attributeSize: bytes.count) }
+        if bytes.count > room { return fail(.outOfRange) }
+        reply(bytes: bytes.span)
+    }
+}

@@ -1,0 +1,244 @@
+// Which thread reads the next request, and which serves it.
+//
+// One hot thread reads requests and serves cheap ones itself: waking another thread costs more than most requests. Before a heavy request it wakes another
+// to read on. A second reader joins while requests pile up. A thread that has been in one request for too long loses its turn to another (Watch.swift).
+
+import CFUSE
+import Glibc
+import Logging
+import POSIX
+import Synchronization
+
+@safe final class RequestLoop: @unchecked Sendable {
+    let session: OpaquePointer
+    let service: Service
+    let options: MountOptions
+    /// libfuse's descriptor of the connection, set not to block.
+    let descriptor: Int32
+    /// Rung when INIT was answered, and when the loop has ended.
+    let news: @Sendable () -> Void
+    let isWatched = Atomic<Bool>(false)
+    let watchBell = Doorbell()
+    private let state = Mutex(State())
+
+    struct State {
+        var workers: [Worker] = []
+        var threads: [Thread] = []
+        /// Workers that wait for their turn.
+        var waiting: [Worker] = []
+        /// Workers whose turn it is. INVARIANT: at least one while the session lasts, unless every thread is in a request.
+        var readers = 0
+        var running = 0
+        var isAgreed = false
+        var ended: Ending?
+    }
+
+    enum Ending: Equatable { case unmounted, failed(Errno) }
+
+    init(session: OpaquePointer, service: Service, news: @escaping @Sendable () -> Void) {
+        unsafe self.session = session
+        self.service = service
+        options = service.options
+        descriptor = unsafe fuse_session_fd(session)
+        self.news = news
+    }
+
+    var ending: Ending? { state.withLock { $0.running == 0 ? $0.ended : nil } }
+    var isAgreed: Bool { state.withLock { $0.isAgreed } }
+    var hasEnded: Bool { state.withLock { $0.ended != nil } }
+    /// Requests begun since the session began.
+    var served: UInt64 { workers.reduce(0) { $0 + ($1.progress.load(ordering: .relaxed) + 1) / 2 } }
+    var workers: [Worker] { state.withLock { $0.workers } }
+
+    /// Starts the first thread.
+    /// - Throws: what making a thread answers.
+    func start() throws(Errno) {
+        if cfuse_set_nonblocking(descriptor) != 0 { throw Errno(code: errno) }
+        try state.withLock { (state: inout State) throws(Errno) in try hire(&state) }
+    }
+
+    /// Waits until every thread has ended.
+    func join() {
+        let threads = state.withLock { state in
+            defer { state.threads = [] }
+            return state.threads
+        }
+        for thread in threads {
+            do throws(Errno) { try thread.join() } catch { service.logger.error("a serving thread could not be joined: \(error)") }
+        }
+    }
+
+    // MARK: turns
+
+    /// Starts a thread whose turn it is to read.
+    private func hire(_ state: inout State) throws(Errno) {
+        let worker = try Worker(number: state.workers.count, maxRequest: options.maxRequest)
+        worker.isReading.store(true, ordering: .relaxed)
+        state.threads.append(try Thread.start(name: "serve \(worker.number)") { [self] in run(worker) })
+        state.workers.append(worker)
+        state.readers += 1
+        state.running += 1
+    }
+
+    /// Gives the turn to a waiting worker, or to a new one.
+    /// - Returns: false when there is neither.
+    private func admitReader(_ state: inout State) -> Bool {
+        guard state.ended == nil else { return false }
+        if let next = state.waiting.popLast() {
+            next.isReading.store(true, ordering: .relaxed)
+            state.readers += 1
+            next.turn.ring()
+            return true
+        }
+        guard state.workers.count < options.maxThreads else { return false }
+        do throws(Errno) {
+            try hire(&state)
+            return true
+        } catch {
+            service.logger.warning("another serving thread could not be started: \(error)")
+            return false
+        }
+    }
+
+    /// Takes the worker's turn away and gives it to another, unless there is nobody to take it.
+    func relieve(_ worker: Worker) {
+        state.withLock { state in
+            guard worker.isReading.load(ordering: .relaxed) else { return }
+            if state.readers > 1 || admitReader(&state) {
+                worker.isReading.store(false, ordering: .relaxed)
+                state.readers -= 1
+            }
+        }
+    }
+
+    /// Requests pile up: another reads too.
+    private func reinforce() {
+        state.withLock { state in
+            if state.readers < options.maxReaders { _ = admitReader(&state) }
+        }
+    }
+
+    /// Nothing to read: all readers but the last give up their turn.
+    /// - Returns: whether this worker did.
+    private func retire(_ worker: Worker) -> Bool {
+        state.withLock { state in
+            guard worker.isReading.load(ordering: .relaxed) else { return true }
+            guard state.readers > 1 else { return false }
+            worker.isReading.store(false, ordering: .relaxed)
+            state.readers -= 1
+            return true
+        }
+    }
+
+    /// Sleeps until it is the worker's turn.
+    /// - Returns: false when the session has ended.
+    private func awaitTurn(_ worker: Worker) -> Bool {
+        let isOver: Bool? = state.withLock { state in
+            if state.ended != nil { return true }
+            if worker.isReading.load(ordering: .relaxed) { return false }
+            if state.readers == 0 {
+                worker.isReading.store(true, ordering: .relaxed)
+                state.readers += 1
+                return false
+            }
+            state.waiting.append(worker)
+            return nil
+        }
+        if let isOver { return !isOver }
+        worker.turn.wait()
+        return !hasEnded
+    }
+
+    private func end(_ ending: Ending) {
+        let waiting = state.withLock { state in
+            if state.ended == nil { state.ended = ending }
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for worker in waiting { worker.turn.ring() }
+    }
+
+    // MARK: the life of a thread
+
+    private func run(_ worker: Worker) {
+        worker.adoptThread()
+        while awaitTurn(worker) { readRequests(worker) }
+        let isLast = state.withLock { state in
+            state.running -= 1
+            return state.running == 0
+        }
+        if isLast {
+            watchBell.ring()
+            news()
+        }
+    }
+
+    /// Reads and serves while it is this worker's turn.
+    private func readRequests(_ worker: Worker) {
+        var streak = 0
+        while worker.isReading.load(ordering: .relaxed) {
+            switch receive(worker) {
+            case .request(let count, let hadToWait):
+                streak = hadToWait ? 0 : streak + 1
+                let request = worker.received(count)
+                if request.isHeavy {
+                    relieve(worker)
+                } else if streak >= options.backlog {
+                    streak = 0
+                    reinforce()
+                }
+                serve(worker, request, count)
+            case .quiet:
+                streak = 0
+                if !retire(worker) { sleepUntilRequest() }
+            case .ended(let ending):
+                return end(ending)
+            }
+        }
+    }
+
+    private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
+        let isInit = request.operation == FUSE_INIT
+        if isInit {
+            service.offeredFlags.store(request.offeredFlags, ordering: .releasing)
+            service.pendingInit.store(request.unique, ordering: .releasing)
+        }
+        unsafe worker.serve(request, count: count, session: session)
+        guard isInit else { return }
+        if unsafe fuse_session_exited(session) != 0 { return end(.failed(.protocolError)) }
+        state.withLock { $0.isAgreed = true }
+        news()
+    }
+
+    // MARK: the descriptor
+
+    private enum Received { case request(Int, hadToWait: Bool), quiet, ended(Ending) }
+
+    /// The next request, for which it looks a little while: sleeping and being woken costs more than most requests.
+    private func receive(_ worker: Worker) -> Received {
+        var began: UInt64 = 0
+        while true {
+            let count = unsafe read(descriptor, worker.start, worker.capacity)
+            if count > 0 { return .request(count, hadToWait: began != 0) }
+            switch count == 0 ? ENODEV : errno {
+            case EAGAIN:
+                let now = SystemClock.monotonic
+                if began == 0 { began = now }
+                if now - began >= options.spin { return .quiet }
+                sched_yield()
+            case EINTR, ENOENT: continue  // ENOENT: the program that asked was killed before the request was read
+            case ENODEV, ECONNABORTED: return .ended(.unmounted)
+            case let code:
+                service.logger.error("requests can no longer be read from the kernel: \(Errno(code: code))")
+                return .ended(.failed(Errno(code: code)))
+            }
+        }
+    }
+
+    /// Blocks until a request, or the end of the mount, is there.
+    private func sleepUntilRequest() {
+        var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        unsafe poll(&descriptors, 1, -1)
+        if !isWatched.load(ordering: .relaxed), !isWatched.exchange(true, ordering: .acquiringAndReleasing) { watchBell.ring() }
+    }
+}

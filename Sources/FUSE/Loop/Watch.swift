@@ -1,0 +1,43 @@
+// Seeing to it that one slow request does not hold up the others.
+
+import POSIX
+import Synchronization
+
+extension RequestLoop {
+    /// Looks every few milliseconds, while requests come, whether a reading worker is still in the request that it was in before; if so, another reads on.
+    /// Sleeps when nothing has moved for a second, until a worker that had slept is woken by a request.
+    func watch() {
+        var last: [UInt64] = []
+        while !hasEnded {
+            watchBell.wait()
+            var quiet: Int32 = 0
+            while quiet < 1000 / options.patience, !hasEnded {
+                SystemClock.sleep(nanoseconds: UInt64(options.patience) * 1_000_000)
+                quiet = look(&last) ? 0 : quiet + 1
+            }
+            isWatched.store(false, ordering: .sequentiallyConsistent)
+            // A request that began before the flag fell has rung for nobody.
+            if look(&last), !isWatched.exchange(true, ordering: .sequentiallyConsistent) { watchBell.ring() }
+        }
+    }
+
+    /// - Parameter last: what each worker's progress was when it was looked at before; brought up to date.
+    /// - Returns: whether anything is being done.
+    private func look(_ last: inout [UInt64]) -> Bool {
+        var isActive = false
+        for worker in workers {
+            let now = worker.progress.load(ordering: .relaxed)
+            let isServing = now & 1 == 1
+            if worker.number < last.count {
+                if isServing && now == last[worker.number] { relieve(worker) }
+                if now != last[worker.number] { isActive = true }
+                last[worker.number] = now
+            } else {
+                last.append(now)
+                isActive = true
+            }
+            if isServing { isActive = true }
+        }
+        return isActive
+    }
+}

@@ -1,0 +1,79 @@
+// One thread that reads and serves requests.
+
+import CFUSE
+import Glibc
+import POSIX
+import Synchronization
+
+/// What belongs to one serving thread. Only that thread uses its memory; the flags are looked at by others too.
+@safe final class Worker: @unchecked Sendable {
+    let number: Int
+    /// Whether it is this worker's turn to read requests. Changed under the loop's lock; looked at without it.
+    let isReading = Atomic<Bool>(false)
+    /// Odd while a request is being served; +1 at each beginning and end.
+    let progress = Atomic<UInt64>(0)
+    /// Where the worker sleeps until it is its turn.
+    let turn = Doorbell()
+    /// Set when libfuse is not to be trusted with the arguments of the request in hand; see `KernelRequest`.
+    fileprivate var request: KernelRequest?
+
+    private let memory: UnsafeMutableRawPointer
+    private let memoryCount: Int
+    /// Largest request that fits.
+    let capacity: Int
+
+    /// Requests begin so that the bytes of a WRITE, behind two headers, begin on a page.
+    private static let headers = MemoryLayout<fuse_in_header>.size + MemoryLayout<fuse_write_in>.size
+    private static let page = 4096
+
+    /// - Parameter maxRequest: largest read or write in bytes.
+    /// - Throws: `ENOMEM`.
+    init(number: Int, maxRequest: Int) throws(Errno) {
+        self.number = number
+        memoryCount = maxRequest + 2 * Self.page
+        capacity = memoryCount - Self.page + Self.headers
+        let mapped = unsafe mmap(nil, memoryCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else { throw .noMemory }
+        unsafe memory = mapped
+    }
+
+    deinit { unsafe munmap(memory, memoryCount) }
+
+    /// Where the next request goes.
+    var start: UnsafeMutableRawPointer { unsafe memory.advanced(by: Self.page - Self.headers) }
+
+    /// What is in the request memory.
+    func received(_ count: Int) -> KernelRequest { unsafe KernelRequest(start, count: count) }
+
+    /// Serves the request in memory: libfuse decodes it and calls back.
+    func serve(_ request: KernelRequest, count: Int, session: OpaquePointer) {
+        self.request = request
+        var buffer = unsafe fuse_buf()
+        unsafe buffer.size = count
+        unsafe buffer.mem = start
+        progress.add(1, ordering: .relaxed)
+        unsafe fuse_session_process_buf(session, &buffer)
+        progress.add(1, ordering: .relaxed)
+        self.request = nil
+    }
+
+    // MARK: the worker of a thread
+
+    private static let slot: pthread_key_t = {
+        var key = pthread_key_t()
+        unsafe pthread_key_create(&key, nil)
+        return key
+    }()
+
+    /// Makes this the worker of the calling thread. INVARIANT: it lives as long as the thread.
+    func adoptThread() { unsafe pthread_setspecific(Self.slot, Unmanaged.passUnretained(self).toOpaque()) }
+
+    /// Whether the calling thread serves requests: it may then not wait for the kernel.
+    static var isServingThread: Bool { unsafe pthread_getspecific(slot) != nil }
+
+    /// Whether the request that the calling thread serves asks for set-id bits to be cleared.
+    static var killsPrivileges: Bool {
+        guard let held = unsafe pthread_getspecific(slot) else { return false }
+        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.killsPrivileges ?? false }
+    }
+}

@@ -1,0 +1,39 @@
+// Taking a mount away while its daemon still serves.
+
+import POSIX
+
+package enum UnmountOutcome: Equatable, Sendable {
+    case unmounted
+    /// Somebody uses it.
+    case busy
+    case failed(Errno)
+}
+
+package enum Unmounting {
+    /// Asks the kernel to unmount. Not from a serving thread: the kernel has unwritten pages sent first.
+    /// - Parameters:
+    ///   - mountPoint: absolute, without symbolic links.
+    ///   - lazily: out of sight at once, gone when the last user is done.
+    package static func unmount(_ mountPoint: String, lazily: Bool) -> UnmountOutcome {
+        if CurrentProcess.effectiveUserID == 0 {
+            do throws(Errno) {
+                try Paths.unmount(mountPoint, lazily: lazily)
+                return .unmounted
+            } catch {
+                switch error {
+                case .busy: return .busy
+                case .invalidArgument, .noEntry: return .unmounted  // it is no mount point any more
+                case .notPermitted: break  // root of a container: the helper may do it
+                default: return .failed(error)
+                }
+            }
+        }
+        do throws(Errno) {
+            if try Helper.unmount(mountPoint, lazily: lazily) { return .unmounted }
+            // The helper says in words only why not; being used is the usual reason.
+            return try MountTable.mount(at: Array(mountPoint.utf8)) == nil ? .unmounted : .busy
+        } catch {
+            return .failed(error)
+        }
+    }
+}
