@@ -1,6 +1,6 @@
 // Constants under names of ours; the values are the C library's for this machine.
 #define _GNU_SOURCE
-#include "include/constants.h"
+#include "include/linux_constants.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -38,7 +38,7 @@ import POSIX
     mutating func append(_ name: ByteSpan, _ status: FileStatus, _ inode: Inode?, _ next: Int64) -> Bool {
         var entry = fuse_entry_param()
         if let inode {
-            entry = service.entry(for: FoundEntry(inode: inode, status: status))
+            entry = service.entry(for: inode, status)
         } else {
             entry.attr.st_ino = ino_t(status.inode)
             entry.attr.st_mode = status.mode

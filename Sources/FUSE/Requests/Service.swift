@@ -48,11 +48,14 @@ import Synchronization
     }
 
     /// The reply to a look-up.
-    func entry(for found: FoundEntry) -> fuse_entry_param {
+    func entry(for found: FoundEntry) -> fuse_entry_param { entry(for: found.inode, found.status) }
+
+    /// The same, from its parts.
+    func entry(for inode: Inode, _ status: FileStatus) -> fuse_entry_param {
         var entry = fuse_entry_param()
-        entry.ino = node(of: found.inode)
-        entry.attr = found.status.kernelForm
-        entry.attr_timeout = lifetime(of: found.status)
+        entry.ino = node(of: inode)
+        entry.attr = status.kernelForm
+        entry.attr_timeout = lifetime(of: status)
         entry.entry_timeout = options.entryLifetime
         return entry
     }
