@@ -13,12 +13,14 @@ extension SharedDescriptor {
         let operation = kind == .exclusive ? LINUX_LOCK_EX : LINUX_LOCK_SH
         try succeed(linux_flock(raw, operation | (waits ? 0 : LINUX_LOCK_NB)))
     }
+    /// Gives the whole-file lock back.
     package func unlock() throws(Errno) { try succeed(linux_flock(raw, LINUX_LOCK_UN)) }
 
     /// Locks bytes of the file for this open file (OFD lock); `length` 0 = to the end. Works between hosts on NFS. EAGAIN as above.
     package func lockRange(_ kind: LockKind, start: UInt64 = 0, length: UInt64 = 0, waits: Bool = false) throws(Errno) {
         try succeed(linux_ofd_lock(raw, kind.rawValue, waits ? 1 : 0, start, length))
     }
+    /// Gives locks of these bytes back; `length` 0 = to the end.
     package func unlockRange(start: UInt64 = 0, length: UInt64 = 0) throws(Errno) {
         try succeed(linux_ofd_lock(raw, 2, 0, start, length))
     }
@@ -49,8 +51,11 @@ func flockHolders(inListing text: [UInt8], device: UInt64, inode: UInt64) -> [In
 
 /// The two halves of a `dev_t`.
 package struct DeviceNumber: Hashable, Sendable {
+    /// The driver's or file system's half, at most 32 bits.
     package let major: UInt32
+    /// The instance's half, at most 32 bits.
     package let minor: UInt32
+    /// From the two numbers as listings show them.
     package init(major: UInt32, minor: UInt32) {
         self.major = major
         self.minor = minor

@@ -3,11 +3,17 @@ import CLinux
 
 /// This process.
 package enum CurrentProcess {
+    /// Its process id.
     package static var id: Int32 { linux_process_id() }
+    /// The id of the process that started it, or 1 when that is gone.
     package static var parentID: Int32 { linux_parent_id() }
+    /// The real user.
     package static var userID: UInt32 { linux_user() }
+    /// The user whose rights count.
     package static var effectiveUserID: UInt32 { linux_effective_user() }
+    /// The real group.
     package static var groupID: UInt32 { linux_group() }
+    /// The group whose rights count.
     package static var effectiveGroupID: UInt32 { linux_effective_group() }
     /// Supplementary groups.
     package static func groups() throws(Errno) -> [UInt32] {
@@ -33,6 +39,7 @@ package enum CurrentProcess {
     /// Sets the umask of the whole process (but of threads with their own) and returns the old one.
     @discardableResult
     package static func setUmask(_ mask: UInt32) -> UInt32 { linux_set_umask(mask) }
+    /// Changes where relative paths start (of threads that share it).
     package static func changeDirectory(_ path: String) throws(Errno) {
         let path = try terminatedPath(path)
         try unsafe succeed(linux_chdir(path))

@@ -102,9 +102,11 @@ import CLinux
 
 /// One entry of a directory.
 package struct DirectoryEntry: Hashable, Sendable {
+    /// Its name, "." and ".." included.
     package let name: FileName
     /// `unknown` where the file system does not say.
     package let kind: FileKind
+    /// Its inode number.
     package let inode: UInt64
     /// The cookie of the entry after this one.
     package let nextOffset: Int64

@@ -8,6 +8,7 @@ package struct Errno: Error, Equatable, Hashable, Sendable, RawRepresentable, Cu
 
     /// `code` is the positive `E…` value.
     @inlinable package init(code: Int32) { self.code = code }
+    /// The same as `init(code:)`, for RawRepresentable.
     @inlinable package init(rawValue: Int32) { self.code = rawValue }
     /// The positive `E…` value.
     @inlinable package var rawValue: Int32 { code }

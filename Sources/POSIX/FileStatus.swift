@@ -3,13 +3,16 @@ import CLinux
 
 /// A point of time: seconds since 1970 and nanoseconds 0..<10^9, also before 1970.
 package struct Timestamp: Hashable, Sendable, Comparable {
+    /// Seconds since 1970, negative before.
     package var seconds: Int64
+    /// 0..<10^9, counted forward also before 1970.
     package var nanoseconds: Int32
     /// Nanoseconds are not checked.
     @inlinable package init(seconds: Int64, nanoseconds: Int32) {
         self.seconds = seconds
         self.nanoseconds = nanoseconds
     }
+    /// Earlier than.
     @inlinable package static func < (a: Timestamp, b: Timestamp) -> Bool {
         (a.seconds, a.nanoseconds) < (b.seconds, b.nanoseconds)
     }
@@ -60,15 +63,25 @@ package enum FileKind: UInt8, Sendable {
 package enum FileMode {
     /// `S_IFMT`.
     package static let kindMask: UInt32 = 0o170000
+    /// `S_IFREG`.
     package static let regular: UInt32 = 0o100000
+    /// `S_IFDIR`.
     package static let directory: UInt32 = 0o040000
+    /// `S_IFLNK`.
     package static let symbolicLink: UInt32 = 0o120000
+    /// `S_IFIFO`.
     package static let fifo: UInt32 = 0o010000
+    /// `S_IFSOCK`.
     package static let socket: UInt32 = 0o140000
+    /// `S_IFCHR`.
     package static let characterDevice: UInt32 = 0o020000
+    /// `S_IFBLK`.
     package static let blockDevice: UInt32 = 0o060000
+    /// `S_ISUID`.
     package static let setUserID: UInt32 = 0o4000
+    /// `S_ISGID`.
     package static let setGroupID: UInt32 = 0o2000
+    /// `S_ISVTX`.
     package static let sticky: UInt32 = 0o1000
     /// rwx of all three, and the three bits above.
     package static let permissionMask: UInt32 = 0o7777
@@ -76,12 +89,17 @@ package enum FileMode {
 
 /// The answer of `stat`.
 package struct FileStatus: Hashable, Sendable {
+    /// The file system's device number; see `DeviceNumber`.
     package var device: UInt64
+    /// The object's number in its file system.
     package var inode: UInt64
     /// Kind and permission bits.
     package var mode: UInt32
+    /// How many names it has.
     package var linkCount: UInt64
+    /// Its owner.
     package var userID: UInt32
+    /// Its group.
     package var groupID: UInt32
     /// Of a device file: which device it stands for.
     package var specialDevice: UInt64
@@ -91,8 +109,11 @@ package struct FileStatus: Hashable, Sendable {
     package var blockSize: Int64
     /// Allocated space in units of 512 bytes.
     package var blocks: Int64
+    /// When it was last read, as far as the mount records it.
     package var accessTime: Timestamp
+    /// When its content last changed.
     package var modificationTime: Timestamp
+    /// When its content or metadata last changed.
     package var changeTime: Timestamp
 
     /// All zero.
@@ -111,9 +132,13 @@ package struct FileStatus: Hashable, Sendable {
         changeTime = Timestamp(seconds: s.change_seconds, nanoseconds: s.change_nanoseconds)
     }
 
+    /// The kind from the mode.
     package var kind: FileKind { FileKind(mode: mode) }
+    /// Whether it is a directory.
     package var isDirectory: Bool { mode & FileMode.kindMask == FileMode.directory }
+    /// Whether it is a regular file.
     package var isRegular: Bool { mode & FileMode.kindMask == FileMode.regular }
+    /// Whether it is a symbolic link itself.
     package var isSymbolicLink: Bool { mode & FileMode.kindMask == FileMode.symbolicLink }
     /// The lower twelve bits of the mode.
     package var permissions: UInt32 { mode & FileMode.permissionMask }

@@ -4,21 +4,27 @@ import CLinux
 
 /// One mount as this process sees it. Paths are bytes, with the kernel's octal escapes undone.
 package struct MountedFilesystem: Hashable, Sendable {
+    /// The mount's number in this namespace.
     package let id: Int
+    /// The number of the mount it stands on.
     package let parentID: Int
+    /// The file system's device, as `st_dev` of its files (but for btrfs).
     package let device: DeviceNumber
     /// The part of the file system that is mounted, "/" mostly.
     package let root: [UInt8]
+    /// Where it is, from this process's root.
     package let mountPoint: [UInt8]
     /// Per-mount options, "rw,nosuid".
     package let options: String
     /// "ext4", "fuse.envelopefs".
     package let type: String
+    /// What was mounted; any text for file systems without a device.
     package let source: [UInt8]
     /// Options of the file system itself.
     package let superOptions: String
 }
 
+/// Reading of /proc/self/mountinfo.
 package enum MountTable {
     /// All mounts, in the order they were made.
     package static func current() throws(Errno) -> [MountedFilesystem] {

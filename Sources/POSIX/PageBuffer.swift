@@ -4,6 +4,7 @@ import CLinux
 
 /// `count` bytes at a page boundary, zero at first. Its owner sees to it that writers are alone.
 @safe package final class PageBuffer: @unchecked Sendable {
+    /// Bytes that may be used.
     package let count: Int
     @usableFromInline let pages: UnsafeMutablePointer<UInt8>
 
@@ -16,9 +17,11 @@ import CLinux
     }
     deinit { unsafe linux_pages_destroy(pages) }
 
+    /// Lends the bytes for reading.
     @inlinable package func withBytes<R, E: Error>(_ body: (ByteSpan) throws(E) -> R) throws(E) -> R {
         try body(unsafe ByteSpan(_unsafeStart: pages, count: count))
     }
+    /// Lends the bytes for writing.
     @inlinable package func withMutableBytes<R, E: Error>(_ body: (inout MutableByteSpan) throws(E) -> R) throws(E) -> R {
         var span = unsafe MutableByteSpan(_unsafeStart: pages, count: count)
         return try body(&span)

@@ -32,6 +32,7 @@ package enum Paths {
         let count = try unsafe checked(linux_realpath(path, &buffer))
         return Array(buffer.prefix(Int(count)))
     }
+    /// The absolute path of the current directory. ENOENT when it has been removed.
     package static func currentDirectory() throws(Errno) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = try unsafe checked(linux_getcwd(&buffer, buffer.count))
@@ -61,6 +62,7 @@ package enum Paths {
         let path = try terminatedPath(path)
         try unsafe succeed(linux_unlinkat(LINUX_AT_FDCWD, path, directory ? 1 : 0))
     }
+    /// Moves an entry; see `SharedDescriptor.renameAt`.
     package static func rename(_ path: String, to newPath: String, flags: RenameFlags = []) throws(Errno) {
         let (path, newPath) = (try terminatedPath(path), try terminatedPath(newPath))
         try unsafe succeed(linux_renameat2(LINUX_AT_FDCWD, path, LINUX_AT_FDCWD, newPath, flags.rawValue))

@@ -4,8 +4,11 @@ import CLinux
 
 /// The two ends of a new pipe, both close-on-exec.
 package struct Pipe: Sendable {
+    /// Ends (reads 0 bytes) when the last write end is closed.
     package let readEnd: SharedDescriptor
+    /// EPIPE when the last read end is closed and SIGPIPE is ignored.
     package let writeEnd: SharedDescriptor
+    /// Throws EMFILE, ENFILE.
     package init() throws(Errno) {
         var ends: (Int32, Int32) = (-1, -1)
         try unsafe succeed(linux_pipe(&ends.0, &ends.1))
@@ -18,6 +21,7 @@ package struct Pipe: Sendable {
 package final class Event: Sendable {
     /// Readable while the flag is up.
     package let descriptor: SharedDescriptor
+    /// Throws EMFILE, ENFILE.
     package init() throws(Errno) { descriptor = SharedDescriptor(adopting: try checked(linux_event_descriptor())) }
     /// Raises the flag.
     package func signal() throws(Errno) {

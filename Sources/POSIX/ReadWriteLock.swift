@@ -46,5 +46,6 @@ import CLinux
     package func tryLockForWriting() -> Bool { unsafe linux_rwlock_try_write(lock) == 0 }
     /// Whether it was taken; then it must be followed by one `unlock`.
     package func tryLockForReading() -> Bool { unsafe linux_rwlock_try_read(lock) == 0 }
+    /// Gives back what this thread took last.
     package func unlock() { unsafe linux_rwlock_unlock(lock) }
 }

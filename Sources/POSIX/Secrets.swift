@@ -23,6 +23,7 @@ package enum Terminal {
         }
         return try checked(result)
     }
+    /// Whether a person may sit behind it.
     package static func isTerminal(_ descriptor: SharedDescriptor) -> Bool { linux_is_terminal(descriptor.raw) == 1 }
     /// Columns and rows. ENOTTY when it is no terminal.
     package static func size(_ descriptor: SharedDescriptor) throws(Errno) -> (columns: Int, rows: Int) {

@@ -23,9 +23,11 @@ package final class SharedDescriptor: Sendable {
     // The answer of close is of no use here: what was written is either synchronised by its owner or the kernel's.
     deinit { if isOwned { _ = linux_close(raw) } }
 
-    /// Descriptors 0, 1 and 2, never closed.
+    /// Descriptor 0, never closed.
     package static let standardInput = SharedDescriptor(borrowed: 0)
+    /// Descriptor 1, never closed.
     package static let standardOutput = SharedDescriptor(borrowed: 1)
+    /// Descriptor 2, never closed.
     package static let standardError = SharedDescriptor(borrowed: 2)
     /// A number somebody else owns and keeps open for as long as this is used.
     package static func borrowing(_ raw: Int32) -> SharedDescriptor { SharedDescriptor(borrowed: raw) }

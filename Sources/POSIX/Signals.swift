@@ -3,16 +3,27 @@ import CLinux
 
 /// A signal's number.
 package struct Signal: Hashable, Sendable, RawRepresentable {
+    /// The number, 1 to 64.
     package let rawValue: Int32
+    /// From numbers 1 to 64.
     package init(rawValue: Int32) { self.rawValue = rawValue }
+    /// `SIGHUP`.
     package static var hangUp: Signal { .init(rawValue: LINUX_SIGHUP) }
+    /// `SIGINT`.
     package static var interrupt: Signal { .init(rawValue: LINUX_SIGINT) }
+    /// `SIGQUIT`.
     package static var quit: Signal { .init(rawValue: LINUX_SIGQUIT) }
+    /// `SIGTERM`.
     package static var terminate: Signal { .init(rawValue: LINUX_SIGTERM) }
+    /// `SIGPIPE`.
     package static var pipe: Signal { .init(rawValue: LINUX_SIGPIPE) }
+    /// `SIGUSR1`.
     package static var user1: Signal { .init(rawValue: LINUX_SIGUSR1) }
+    /// `SIGUSR2`.
     package static var user2: Signal { .init(rawValue: LINUX_SIGUSR2) }
+    /// `SIGCHLD`.
     package static var child: Signal { .init(rawValue: LINUX_SIGCHLD) }
+    /// `SIGKILL`.
     package static var kill: Signal { .init(rawValue: LINUX_SIGKILL) }
 
     /// ESRCH when there is no such process.
@@ -33,6 +44,7 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
 /// A set of signals of the first 64.
 package struct SignalSet: Sendable {
     let bits: UInt64
+    /// From numbers 1 to 64.
     package init(_ signals: [Signal]) {
         bits = signals.reduce(0) { $0 | 1 << UInt64($1.rawValue - 1) }
     }

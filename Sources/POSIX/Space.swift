@@ -40,13 +40,19 @@ package struct FilesystemStatistics: Hashable, Sendable {
     package var blockSize: UInt64
     /// The unit of the three block counts, bytes.
     package var fragmentSize: UInt64
+    /// All blocks.
     package var blocks: UInt64
+    /// Free for root.
     package var freeBlocks: UInt64
     /// Free for those who are not root.
     package var availableBlocks: UInt64
+    /// All inodes, 0 where there is no such limit.
     package var files: UInt64
+    /// Free inodes.
     package var freeFiles: UInt64
+    /// Free inodes for those who are not root.
     package var availableFiles: UInt64
+    /// `f_fsid`.
     package var filesystemID: UInt64
     /// `ST_…` flags; 1 = read-only.
     package var flags: UInt64
@@ -55,6 +61,7 @@ package struct FilesystemStatistics: Hashable, Sendable {
     /// The `…_SUPER_MAGIC` of `statfs`.
     package var type: UInt64
 
+    /// Whether it is mounted read-only.
     package var isReadOnly: Bool { flags & 1 != 0 }
 
     /// All zero.

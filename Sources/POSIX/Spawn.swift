@@ -5,6 +5,7 @@ import CLinux
 package enum ExitStatus: Hashable, Sendable {
     case exited(Int32)
     case signaled(Int32)
+    /// Whether it exited with 0.
     package var isSuccess: Bool { self == .exited(0) }
     /// As a shell has it: 128 + signal for a killed one.
     package var shellCode: Int32 {
@@ -72,6 +73,7 @@ package struct Spawn: Sendable {
 
 /// A started program. `wait` must be called once, or it stays as a zombie until this process ends.
 package struct ChildProcess: Sendable {
+    /// Its process id.
     package let id: Int32
     /// Waits for its end. ECHILD when somebody has waited already.
     package func wait() throws(Errno) -> ExitStatus {
@@ -82,6 +84,7 @@ package struct ChildProcess: Sendable {
         let result = try checked(linux_wait(id, 0))
         return result == 0 ? nil : Self.status(result)
     }
+    /// Sends a signal. ESRCH when it has been waited for.
     package func send(_ signal: Signal) throws(Errno) { try signal.send(to: id) }
     private static func status(_ packed: Int32) -> ExitStatus {
         packed & 0x100 != 0 ? .exited(packed & 0xFF) : .signaled(packed & 0xFF)

@@ -39,6 +39,7 @@ package struct Thread: Sendable {
         try succeed(linux_thread_set_cpu(id, cpu ?? -1))
     }
     /// Makes the calling thread run only where a CPU has nothing else to do (SCHED_IDLE), or as before.
+    /// The way back is EPERM for an ordinary user (RLIMIT_NICE).
     package static func setCurrentIdle(_ isIdle: Bool) throws(Errno) {
         try succeed(linux_thread_set_idle(isIdle ? 1 : 0))
     }
