@@ -11,6 +11,7 @@ import atexit
 import grp
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from pathlib import Path
 
 PYTHON = "/usr/bin/python3"
 USER = "efstest"
-PASSPHRASE = "planted-passphrase-Quokka-7731"
+PASSPHRASE = "planted-passphrase-" + secrets.token_hex(8)  # another one in each run: searched for in secrets_check.py
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -111,7 +112,7 @@ def _exit_on_signal(number, _frame):
 class Vault:
     """One vault with its keystore, passphrase file and mount point in a temporary directory of its own."""
 
-    def __init__(self, allow_other=False, options=(), keep=False, prefix="efs-tests-"):
+    def __init__(self, allow_other=False, options=(), keep=False, prefix="efs-tests-", wrapper=()):
         self.substitute = os.environ.get("ENVELOPEFS_SUBSTITUTE")
         self.binary = self.substitute or binary_path()
         parent = os.environ.get("ENVELOPEFS_TEST_DIR", "/tmp")
@@ -125,6 +126,7 @@ class Vault:
         self.allow_other = allow_other
         self.options = list(options)
         self.keep = keep
+        self.wrapper = list(wrapper)  # words before the mount command, as `prlimit --nofile=…`
         self.pid = None
         self.mount_point.mkdir()
         self.passphrase_file.write_text(PASSPHRASE + "\n")
@@ -174,7 +176,7 @@ class Vault:
             if self.allow_other:
                 words.append("--allow-other")
         with open(self.log_path, "ab") as log:
-            done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
+            done = subprocess.run(self.wrapper + words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
         if done.returncode != 0:
             raise Failure(f"mount: exit {done.returncode}\n{self.log_tail()}")
         if not is_mounted(self.mount_point):
@@ -210,7 +212,7 @@ class Vault:
 
     def _wait_for_daemon(self, timeout):
         deadline = time.monotonic() + timeout
-        while self.pid and os.path.exists(f"/proc/{self.pid}/exe") or self._is_running():
+        while self._is_running():
             if time.monotonic() > deadline:
                 raise Failure(f"daemon {self.pid} still runs {timeout} s after the unmount\n{self.log_tail()}")
             time.sleep(0.01)

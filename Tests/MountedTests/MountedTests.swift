@@ -1,0 +1,56 @@
+// The built binary through a real mount: one test for each script and case, one at a time, as the machine has few cores.
+
+import Foundation
+import Testing
+
+@Suite(.serialized) struct MountedTests {
+    @Test("Random operations give in the mount what they give in a plain directory", arguments: ["root", "user"])
+    func differential(who: String) throws {
+        let run = try ScriptRun(
+            "Differential/differential.py", "--as", who, "--operations", "6000", "--writers", "2", "--per-round", "1000")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("operations of"), "it did not say what it did")
+    }
+
+    @Test("Random operations by four writers at once")
+    func differentialWithFourWriters() throws {
+        let run = try ScriptRun("Differential/differential.py", "--operations", "4000", "--writers", "4", "--per-round", "500")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("The differential test sees a planted difference")
+    func differentialSees() throws {
+        let run = try ScriptRun("Differential/sensitivity.py")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("A day's work", arguments: ["git", "sqlite", "postgres", "rsync", "tar", "copying"], ["root", "user"])
+    func realWork(work: String, who: String) throws {
+        let run = try ScriptRun("Mounted/realwork.py", "--short", "--as", who, work)
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("Nothing in the clear; own data keys; fresh nonces")
+    func secrets() throws {
+        let run = try ScriptRun("Mounted/secrets_check.py")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("Vault files that somebody changed")
+    func tampering() throws {
+        let run = try ScriptRun("Mounted/tamper.py")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("A killed daemon loses nothing that was synced")
+    func crash() throws {
+        let run = try ScriptRun("Mounted/crash.py", "--rounds", "3")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
+    @Test("fio, stress-ng and many files, short", arguments: ["fio", "stress", "many"])
+    func soak(kind: String) throws {
+        let run = try ScriptRun("Soak/soak.py", "--short", "--as", "user", kind)
+        #expect(run.status == 0, "\(run.tail)")
+    }
+}
