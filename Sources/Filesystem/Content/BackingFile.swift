@@ -1,0 +1,143 @@
+// The backing file of one content: every call that reads, writes or shapes it goes through here.
+
+import Bytes
+import Format
+import POSIX
+
+/// A descriptor of the backing file, and in tests something that counts the calls or breaks them.
+struct BackingFile: Sendable {
+    let descriptor: SharedDescriptor
+    let probe: BackingProbe?
+
+    init(_ descriptor: SharedDescriptor, probe: BackingProbe? = nil) {
+        self.descriptor = descriptor
+        self.probe = probe
+    }
+
+    func replaced(by descriptor: SharedDescriptor) -> BackingFile { BackingFile(descriptor, probe: probe) }
+
+    /// Reads until `target` is full or the file ends. Returns how many bytes.
+    func read(into target: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
+        try probe?.allow(.read, at: offset, count: target.count)
+        return try descriptor.read(into: &target, at: offset)
+    }
+
+    /// Reads `first` and what follows it on disk in one call, until both are full or the file ends. Returns how many bytes.
+    func read(into first: inout MutableByteSpan, then second: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
+        try probe?.allow(.read, at: offset, count: first.count + second.count)
+        return try descriptor.read(into: &first, &second, at: offset)
+    }
+
+    /// Writes all of `bytes`. After an error some of them may stand on disk.
+    func write(_ bytes: ByteSpan, at offset: UInt64) throws(Errno) {
+        if let probe {
+            if let taken = try probe.limit(ofWriteAt: offset, count: bytes.count) {
+                try descriptor.writeAll(bytes.slice(0, taken), at: offset)
+                throw .noSpace
+            }
+        }
+        try descriptor.writeAll(bytes, at: offset)
+    }
+
+    func length() throws(Errno) -> UInt64 { UInt64(try status().size) }
+
+    func status() throws(Errno) -> FileStatus {
+        try probe?.allow(.status, at: 0, count: 0)
+        return try descriptor.status()
+    }
+
+    func truncate(to length: UInt64) throws(Errno) {
+        try probe?.allow(.truncate, at: length, count: 0)
+        try descriptor.truncate(to: length)
+    }
+
+    /// Makes content and length durable.
+    func synchronizeData() throws(Errno) {
+        try probe?.allow(.synchronize, at: 0, count: 0)
+        try descriptor.synchronizeData()
+    }
+
+    func synchronize() throws(Errno) {
+        try probe?.allow(.synchronize, at: 0, count: 0)
+        try descriptor.synchronize()
+    }
+
+    func setModificationTime(_ change: TimeChange) throws(Errno) {
+        try probe?.allow(.times, at: 0, count: 0)
+        try descriptor.setTimes(access: .omit, modification: change)
+    }
+
+    /// Reserves space without changing the length.
+    func reserve(_ offset: UInt64, count: UInt64) throws(Errno) {
+        try probe?.allow(.shape, at: offset, count: Int(clamping: count))
+        try descriptor.allocate(.keepSize, offset: offset, length: count)
+    }
+
+    /// Makes a range read as zeros without changing the length: as a hole where the file system can.
+    func zero(_ offset: UInt64, count: UInt64) throws(Errno) {
+        try probe?.allow(.shape, at: offset, count: Int(clamping: count))
+        do throws(Errno) {
+            return try descriptor.allocate([.punchHole, .keepSize], offset: offset, length: count)
+        } catch {
+            guard error == .notSupported else { throw error }
+        }
+        let end = min(offset + count, try length())
+        let zeros = [UInt8](repeating: 0, count: 64 << 10)
+        var place = offset
+        while place < end {
+            let part = Int(min(UInt64(zeros.count), end - place))
+            try write(zeros.span.slice(0, part), at: place)
+            place += UInt64(part)
+        }
+    }
+
+    /// The next byte at or after `offset` that may be data; nil when there is none.
+    func nextData(from offset: UInt64) throws(Errno) -> UInt64? {
+        do throws(Errno) {
+            return try descriptor.seek(offset, to: .data)
+        } catch {
+            if error == .noDeviceOrAddress { return nil }
+            if error == .invalidArgument || error == .notSupported { return offset }
+            throw error
+        }
+    }
+
+    /// Whether the file has attributes that were sealed for its file id (all of `user.`).
+    func hasSealedAttributes() throws(Errno) -> Bool {
+        try probe?.allow(.status, at: 0, count: 0)
+        do throws(Errno) {
+            let prefix = Array("user.".utf8)
+            return splitAttributeNames(try descriptor.attributeNames()).contains { $0.starts(with: prefix) }
+        } catch {
+            if error == .notSupported { return false }
+            throw error
+        }
+    }
+}
+
+/// Watches the calls on a backing file, and makes them fail where a test wants it.
+package final class BackingProbe: Sendable {
+    package enum Call: Sendable { case read, write, truncate, synchronize, status, shape, times }
+    /// What becomes of a call.
+    package enum Verdict: Sendable {
+        case proceed
+        case fail(Errno)
+        /// A write that takes only so many bytes, then the disk is full.
+        case short(Int)
+    }
+    private let judge: @Sendable (_ call: Call, _ offset: UInt64, _ count: Int) -> Verdict
+
+    package init(_ judge: @escaping @Sendable (_ call: Call, _ offset: UInt64, _ count: Int) -> Verdict) { self.judge = judge }
+
+    func allow(_ call: Call, at offset: UInt64, count: Int) throws(Errno) {
+        if case .fail(let error) = judge(call, offset, count) { throw error }
+    }
+
+    func limit(ofWriteAt offset: UInt64, count: Int) throws(Errno) -> Int? {
+        switch judge(.write, offset, count) {
+        case .proceed: return nil
+        case .fail(let error): throw error
+        case .short(let limit): return min(limit, count)
+        }
+    }
+}

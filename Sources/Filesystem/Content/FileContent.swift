@@ -1,0 +1,195 @@
+// The content of one regular file while it is in use: its state, and the entrances to every operation on it.
+
+import Bytes
+import Cryptography
+import Format
+import KeyManagement
+import POSIX
+import Synchronization
+
+/// One object per inode, whatever number of handles. Thread-safe: readers share `lock`, whoever changes anything holds it alone.
+///
+/// INVARIANT: every `var` is read under `lock` and assigned only while it is held for writing. What others ask without the lock
+/// (`size`, `isSealed`, `changeCounter`, `isWritable`) stands in atomics that are written under it.
+/// Lock order: `lock`, then the slot cache's own.
+package final class FileContent: @unchecked Sendable {
+    let lock = ReadWriteLock()
+    let context: VaultContext
+    let policyKey: KeyID
+    package let label: FileLabel
+    let slots = SlotCache()
+
+    var backing: BackingFile
+    var form = Form.empty
+    /// Header and cipher; nil for a file without header.
+    var identity: Identity?
+    /// Plain bytes.
+    var contentSize: UInt64 = 0
+    /// The entry and sealed bytes of an inline file, as they stand from byte 1024 on.
+    var inlineRecord: [UInt8] = []
+    /// Whether the inline content may be what a program made durable: then it is not replaced before its successor is.
+    var isInlineDurable = false
+    /// How the file's head comes to disk in the running operation.
+    var head = Head.onDisk
+    var record = Record()
+    /// The slots may name, as previous, the entry that matches the block (format.md, RECOVER).
+    var isRecovering = false
+    /// All-zero slots inside the content are holes, not damage.
+    var mayHaveHoles = false
+    /// After an error nobody knows what is on disk, and reading it again failed too: nothing is read or written before that succeeds.
+    var isUnknown = false
+    /// The backing file is longer than its content needs, after a crash or an error.
+    var isLengthDue = false
+    /// The modification time that the daemon's own writes have hidden.
+    var hiddenTime: Timestamp?
+
+    private let publishedSize = Atomic<UInt64>(0)
+    private let publishedSealed = Atomic<Bool>(true)
+    private let publishedWritable = Atomic<Bool>(false)
+    let changes = Atomic<UInt64>(0)
+    let hasHiddenTime = Atomic<Bool>(false)
+    let isResting = Atomic<Bool>(false)
+
+    /// How the content is stored.
+    enum Form { case empty, inline, blocks }
+
+    /// What the header says, and what opens the rest.
+    struct Identity {
+        var header: FileHeader
+        var cipher: FileCipher
+        /// Outlives the content keys while the file waits to be sealed.
+        var stateCipher: StateCipher
+    }
+
+    /// Where the header, state record and slots of group 0 stand while blocks are written.
+    enum Head {
+        case onDisk
+        /// New file: page 0 is written together with its first blocks.
+        case withFirstRun
+        /// An inline file that grows: page 0 follows when all blocks are written; until then this is the plain content.
+        case afterBlocks([UInt8])
+    }
+
+    /// What the state record on disk says.
+    struct Record {
+        var generation: UInt64 = 0
+        /// Written as OPEN, or not there yet.
+        var isOpen = false
+        /// An OPEN record was written over a SEALED one, and is not known to be durable.
+        var isBarrierDue = false
+        var needsRecovery = false
+    }
+
+    /// Content behind `descriptor`, which is open for reading, and for writing too if `isWritable`. Reads header and state unless the file is empty.
+    /// - Throws: `EIO` for a damaged file (logged), `EKEYREVOKED` or `ENOKEY` when its key may not be used or is not there, errors of reading.
+    package convenience init(
+        _ descriptor: SharedDescriptor, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel
+    ) throws(Errno) {
+        try self.init(BackingFile(descriptor), isWritable: isWritable, context: context, policyKey: policyKey, label: label)
+    }
+
+    init(_ backing: BackingFile, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel) throws(Errno) {
+        self.backing = backing
+        self.context = context
+        self.policyKey = policyKey
+        self.label = label
+        publishedWritable.store(isWritable && !context.isReadOnly, ordering: .relaxed)
+        try load()
+        publish()
+    }
+
+    /// Plain bytes.
+    package var size: UInt64 { publishedSize.load(ordering: .acquiring) }
+    /// Whether the state on disk is final: nothing for the sealer to do.
+    package var isSealed: Bool { publishedSealed.load(ordering: .acquiring) }
+    /// Whether the descriptor may be written to.
+    package var isWritable: Bool { publishedWritable.load(ordering: .acquiring) }
+    /// The backing file's descriptor, for what is not content: owner, mode, attributes.
+    package var descriptor: SharedDescriptor { backingFile().descriptor }
+    /// Grows with every change.
+    package var changeCounter: UInt64 { changes.load(ordering: .acquiring) }
+    /// The file's id; nil for a file without header.
+    package var fileID: FileID? { lock.withReadLock { identity?.header.fileID } }
+
+    /// A content that was opened for reading gets a descriptor that is open for reading and writing.
+    /// What a crash left behind is set right now, if the file is not too large for that.
+    package func adoptWritable(_ descriptor: SharedDescriptor) {
+        guard !context.isReadOnly else { return }
+        lock.withWriteLock {
+            backing = backing.replaced(by: descriptor)
+            publishedWritable.store(true, ordering: .releasing)
+            do throws(Errno) {
+                if isResting.load(ordering: .relaxed) { try wake() }
+                try finishUnfinished()
+            } catch {
+                context.log.failed("recovering \(label)", error)
+            }
+            publish()
+        }
+    }
+
+    /// Reads from `offset` into `reply`. Returns how many bytes; short only at the end of the file. Bytes of `reply` after them are scratch.
+    /// - Throws: `EIO` when something does not authenticate (logged); errors of reading.
+    package func read(into reply: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
+        try wakeIfResting()
+        return try lock.withReadLock { () throws(Errno) -> Int in
+            if isUnknown { throw .ioError }
+            guard offset < contentSize, reply.count > 0 else { return 0 }
+            let count = Int(min(UInt64(reply.count), contentSize - offset))
+            switch form {
+            case .empty: return 0
+            case .inline: try readInline(into: &reply, at: Int(offset), count: count)
+            case .blocks: try readBlocks(into: &reply, at: offset, count: count)
+            }
+            return count
+        }
+    }
+
+    /// Writes all of `bytes` at `offset`, filling a gap with zeros. A write-back write leaves the modification time as it was.
+    /// - Throws: `EFBIG`, `ENOSPC` and other errors of writing (what stood before stays readable), `EIO`, key errors of a first write.
+    package func write(_ bytes: ByteSpan, at offset: UInt64, isWriteBack: Bool = false) throws(Errno) {
+        if bytes.count == 0 { return }
+        let (end, isTooFar) = offset.addingReportingOverflow(UInt64(bytes.count))
+        guard !isTooFar, end <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
+        try changing { () throws(Errno) in
+            if isWriteBack { try hideTime() }
+            switch form {
+            case .empty: try writeFirst(bytes, at: offset)
+            case .inline: try writeInline(bytes, at: Int(clamping: offset))
+            case .blocks: try writeBlocks(bytes, at: offset)
+            }
+            if !isWriteBack { forgetTime() }
+        }
+    }
+
+    /// Cuts or grows the content to `size` bytes; what is new reads as zeros.
+    /// - Throws: as `write`.
+    package func truncate(to size: UInt64) throws(Errno) {
+        guard size <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
+        try changing { () throws(Errno) in
+            try resize(to: size)
+            forgetTime()
+        }
+    }
+
+    /// Runs `body` alone, with the vault marked as changed and the keys at hand.
+    /// - Throws: `EROFS`, `EBADF` when the descriptor is not writable.
+    func changing<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        try context.willChange()
+        return try lock.withWriteLock { () throws(Errno) -> R in
+            guard isWritable else { throw .badDescriptor }
+            if isResting.load(ordering: .relaxed) { try wake() }
+            if isUnknown { try load() }
+            if isLengthDue { try finishUnfinished() }
+            changes.add(1, ordering: .releasing)
+            defer { publish() }
+            return try body()
+        }
+    }
+
+    /// Shows the outside what the lock protects. Called at the end of everything that holds it for writing.
+    func publish() {
+        publishedSize.store(contentSize, ordering: .releasing)
+        publishedSealed.store(!record.isOpen, ordering: .releasing)
+    }
+}

@@ -1,0 +1,161 @@
+// Opening a content: what the first page and the backing length say, and which of it is refused.
+
+import Bytes
+import Format
+import POSIX
+
+extension FileContent {
+    /// Sets everything from what is on disk. Called before the object is shared, or with the lock held for writing.
+    func load() throws(Errno) {
+        let page = try SlotPage(group: 0)
+        let count = try page.bytes.withMutableBytes { (bytes: inout MutableByteSpan) throws(Errno) -> Int in try backing.read(into: &bytes, at: 0) }
+        form = .empty
+        contentSize = 0
+        record = Record()
+        isRecovering = false
+        mayHaveHoles = false
+        isLengthDue = false
+        slots.dropAll()
+        if count == 0 {
+            identity = nil
+            isUnknown = false
+            return
+        }
+        guard count >= BlockLayout.headSize else { throw damaged("ends inside its header") }
+        let state = try page.bytes.withBytes { (bytes: ByteSpan) throws(Errno) -> FileState in
+            try loadIdentity(bytes)
+            return try loadState(bytes)
+        }
+        let length = count < BlockLayout.blockSize ? UInt64(count) : try backing.length()
+        if length == UInt64(BlockLayout.headSize) {
+            guard state.isOpen || state.contentSize == 0 else { throw damaged("was cut to its header") }
+        } else if identity?.header.isInline == true {
+            try page.bytes.withBytes { (bytes: ByteSpan) throws(Errno) in try loadInline(bytes, state, length: length) }
+        } else {
+            try loadBlocks(page, state, length: length)
+        }
+        isUnknown = false
+        try finishUnfinished()
+    }
+
+    private func loadIdentity(_ page: ByteSpan) throws(Errno) {
+        let header: FileHeader
+        do throws(FormatError) {
+            header = try FileHeader(parsing: page.slice(0, BlockLayout.headerSize))
+        } catch {
+            throw damaged(error == .unwritten ? "its first write was never finished" : "header: \(error)")
+        }
+        identity = try openIdentity(header)
+    }
+
+    /// Unwraps the data key that the header holds.
+    func openIdentity(_ header: FileHeader) throws(Errno) -> Identity {
+        let key = try context.dataKey(of: header.fileID, wrapped: header.wrappedKey.span)
+        do throws(FormatError) {
+            let cipher = try FileCipher(dataKey: key, fileID: header.fileID)
+            return Identity(header: header, cipher: cipher, stateCipher: try cipher.stateCipher())
+        } catch {
+            throw refused(error, "data key")
+        }
+    }
+
+    private func loadState(_ page: ByteSpan) throws(Errno) -> FileState {
+        guard let identity else { throw .ioError }
+        do throws(FormatError) {
+            let sector = page.slice(Int(BlockLayout.stateOffset), BlockLayout.sectorSize)
+            let state = try identity.stateCipher.open(sector, isInline: identity.header.isInline)
+            record.generation = state.generation
+            record.isOpen = state.isOpen || state.needsRecovery
+            record.needsRecovery = state.needsRecovery
+            return state
+        } catch {
+            throw refused(error, "state record")
+        }
+    }
+
+    /// INLINE: the entry's length counts. A longer backing file is an unfinished shrink or growth, a shorter one is damaged.
+    private func loadInline(_ page: ByteSpan, _ state: FileState, length: UInt64) throws(Errno) {
+        guard length > BlockLayout.inlineContentOffset else { throw damaged("ends inside its entry") }
+        let entry = Entry(from: page, at: Int(BlockLayout.inlineEntryOffset))
+        guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw damaged("entry of the inline content") }
+        let end = BlockLayout.inlineContentOffset + UInt64(entry.length)
+        guard length >= end else { throw damaged("was cut inside its content") }
+        guard record.isOpen || state.contentSize == UInt64(entry.length) else { throw damaged("size differs from the state record's") }
+        form = .inline
+        contentSize = UInt64(entry.length)
+        isInlineDurable = true
+        inlineRecord = page.slice(BlockLayout.headSize..<Int(end)).array
+        if length > end {
+            isLengthDue = true
+            context.log.note("\(label): \(length - end) bytes behind the inline content are not part of it")
+        }
+    }
+
+    /// Blocks: a sealed file has exactly the length that its state record says; otherwise the length says the size.
+    private func loadBlocks(_ page: SlotPage, _ state: FileState, length: UInt64) throws(Errno) {
+        let extent = BlockLayout.blockedContentSize(ofBacking: length)
+        form = .blocks
+        contentSize = extent.size
+        guard record.isOpen else {
+            guard extent.form == .blocks, extent.size == state.contentSize else { throw damaged("length differs from the sealed size") }
+            mayHaveHoles = state.isSparse
+            return adoptFirstPage(page)
+        }
+        guard extent.form != .damaged else { throw damaged("length") }
+        isRecovering = true
+        mayHaveHoles = true
+        adoptFirstPage(page)
+        contentSize = try endOfUnsealed(contentSize)
+        if contentSize == 0 { form = .empty }
+        isLengthDue = length != BlockLayout.blockedLength(ofContent: contentSize)
+        slots.dropAll()
+    }
+
+    private func adoptFirstPage(_ page: SlotPage) {
+        if blockCount < UInt64(1).firstBlockOfGroup { page.clear(from: blockCount) }
+        slots.insert(page)
+    }
+
+    /// How many blocks hold the content.
+    var blockCount: UInt64 { (contentSize + 4095) >> 12 }
+
+    /// Where the content of a file ends that was found OPEN or RECOVER: trailing blocks with a slot of which no entry opens are not part of it.
+    private func endOfUnsealed(_ lengthSays: UInt64) throws(Errno) -> UInt64 {
+        var end = lengthSays
+        return try withPage { (plain: inout MutableByteSpan) throws(Errno) -> UInt64 in
+            while end > 0 {
+                let block = (end - 1) >> 12
+                switch try examine(block, into: &plain) {
+                case .hole: return end
+                case .entry(let entry): return end == lengthSays ? end : block << 12 + UInt64(entry.length)
+                case .unwritten, .nothing: end = block << 12
+                }
+            }
+            return 0
+        }
+    }
+
+    // MARK: reopening while the sealer waits
+
+    /// The last handle is gone: forgets the content keys, so that the next use has to unwrap the data key again.
+    package func rest() {
+        lock.withWriteLock { if identity != nil && !isResting.load(ordering: .relaxed) { forgetContentKeys() } }
+    }
+
+    func forgetContentKeys() {
+        identity?.cipher.wipeContentKeys()
+        isResting.store(true, ordering: .releasing)
+    }
+
+    /// Unwraps the data key again after `rest`. Does nothing otherwise.
+    /// - Throws: `EKEYREVOKED`, `ENOKEY`, `EIO`.
+    package func wakeIfResting() throws(Errno) {
+        guard isResting.load(ordering: .acquiring) else { return }
+        try lock.withWriteLock { () throws(Errno) in if isResting.load(ordering: .relaxed) { try wake() } }
+    }
+
+    func wake() throws(Errno) {
+        if let header = identity?.header { identity = try openIdentity(header) }
+        isResting.store(false, ordering: .releasing)
+    }
+}

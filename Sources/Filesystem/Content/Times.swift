@@ -1,0 +1,58 @@
+// The modification time, which the daemon's own writes must not change.
+
+import POSIX
+
+extension FileContent {
+    /// Remembers the modification time before a write that programs must not see. Once, until it is put back.
+    func hideTime() throws(Errno) {
+        if hiddenTime != nil { return }
+        hiddenTime = try backing.status().modificationTime
+        hasHiddenTime.store(true, ordering: .releasing)
+    }
+
+    /// A program's own write has made a new modification time: nothing is to be put back.
+    func forgetTime() {
+        if hiddenTime == nil { return }
+        hiddenTime = nil
+        hasHiddenTime.store(false, ordering: .releasing)
+    }
+
+    /// Puts the modification time back. With the lock held for writing.
+    func showTime() throws(Errno) {
+        guard let time = hiddenTime else { return }
+        try backing.setModificationTime(.set(time))
+        forgetTime()
+    }
+
+    /// Puts back the modification time that the daemon's own writes have changed. To be called before anybody looks: getattr, flush, release, fsync.
+    /// Costs one atomic load when there is nothing to do.
+    package func restoreTimes() throws(Errno) {
+        guard hasHiddenTime.load(ordering: .acquiring) else { return }
+        try lock.withWriteLock { () throws(Errno) in try showTime() }
+    }
+
+    /// The backing file's status with the plain size and the modification time that programs are to see.
+    package func status() throws(Errno) -> FileStatus {
+        try restoreTimes()
+        return try lock.withReadLock { () throws(Errno) -> FileStatus in
+            var status = try backing.status()
+            status.size = Int64(contentSize)
+            if let hiddenTime { status.modificationTime = hiddenTime }
+            return status
+        }
+    }
+
+    /// Sets times as a program asks. A modification time that is set replaces one that was to be put back.
+    package func setTimes(access: TimeChange, modification: TimeChange) throws(Errno) {
+        try lock.withWriteLock { () throws(Errno) in
+            if modification == .omit { try showTime() } else { forgetTime() }
+            try backing.descriptor.setTimes(access: access, modification: modification)
+        }
+    }
+
+    /// The modification time was set through the file system: what was remembered is void. Call before setting it.
+    package func noteTimesSet() {
+        guard hasHiddenTime.load(ordering: .acquiring) else { return }
+        lock.withWriteLock { forgetTime() }
+    }
+}
