@@ -7,9 +7,13 @@ private let page: UInt64 = 4096
 /// Blocks beside every kind of edge: the ends of the first groups and of far ones.
 private let edgeBlocks: [UInt64] = {
     var blocks: Set<UInt64> = []
-    for group in [UInt64(0), 1, 2, 3, 63, 64, 65, 1000, 1 << 20, 1 << 32, (1 << 44) - 1] {
-        let first = group == 0 ? 0 : 64 * group - 16
-        for near in [first, 64 * (group + 1) - 17] { for d in UInt64(0)...2 { blocks.formUnion([near + d, near > d ? near - d : 0]) } }
+    let groups: [UInt64] = [0, 1, 2, 3, 63, 64, 65, 1000, 1 << 20, 1 << 32, (1 << 44) - 1]
+    for group in groups {
+        let first: UInt64 = group == 0 ? 0 : 64 * group - 16
+        let last: UInt64 = 64 * group + 47
+        for near in [first, last] {
+            for distance in UInt64(0)...2 { blocks.formUnion([near + distance, near > distance ? near - distance : 0]) }
+        }
     }
     blocks.formUnion([(1 << 50) - 1, 1 << 50])
     return blocks.filter { $0 <= 1 << 50 }.sorted()
