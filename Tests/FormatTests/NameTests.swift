@@ -44,7 +44,7 @@ struct NameTests {
         guard case .side = form("=" + hash) else { Issue.record("side"); return }
         let foreign = [
             "", ".", "..", "+", "=", ".envelopefs2", ".Envelopefs", "hello.txt", "lost+found", sealed + ".", sealed + "." + idText + "A", sealed + "." + String(idText.dropLast()),
-            sealed + "=", sealed + "\n", String(sealed.dropLast(2)), sealed + "AA" + "A", "+" + hash + "A", "+" + hash + ".", "=" + hash + "." + idText, "=" + String(hash.dropLast()),
+            sealed + "=", sealed + "\n", String(sealed.dropLast(2)), sealed + "AA", "+" + hash + "A", "+" + hash + ".", "=" + hash + "." + idText, "=" + String(hash.dropLast()),
             "." + idText, sealed + ".." + idText, sealed + "." + String(idText.dropLast()) + "B", String(repeating: "A", count: 256), sealed + "/", sealed + " ", "é" + sealed,
         ]
         for text in foreign where form(text) != .foreign { Issue.record("\(text) passes as \(form(text))") }

@@ -60,7 +60,7 @@ struct VaultConfigurationTests {
         vault.keystoreHint = String(repeating: "x", count: 4097)
         #expect(throws: FormatError.self) { try vault.serialize(vaultKey: key) }
         vault = try sample()
-        for _ in 0..<14000 { vault.directoryPolicies[try DirectoryID.random()] = vault.defaultKey }
+        for _ in 0..<15000 { vault.directoryPolicies[try DirectoryID.random()] = vault.defaultKey }
         #expect(throws: FormatError.self) { try vault.serialize(vaultKey: key) }
     }
 

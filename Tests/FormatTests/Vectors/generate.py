@@ -235,7 +235,7 @@ for what, backing, content_of_side, parent, error in (
     refused.append({"kind": "name", "what": what, "backing": backing, "sideContent": content_of_side, "parent": parent.hex(), "error": error})
 link = out["links"][1]["text"]
 for what, t, error in (
-    ("changed", ("B" if link[0] == "A" else "A") + link[1:], "authenticationFailed"), ("cut", link[:-4], "authenticationFailed"), ("plain", "../target", "damaged"),
+    ("changed", ("B" if link[0] == "A" else "A") + link[1:], "authenticationFailed"), ("cut", b64(base64.urlsafe_b64decode(link + "=" * (-len(link) % 4))[:-3]), "authenticationFailed"), ("plain", "../target", "damaged"),
     ("an attribute value", b64(AESSIV(links).encrypt(b"\1x", [b"\3" + bytes(16)])), "authenticationFailed"),
     ("no marker", b64(AESSIV(links).encrypt(b"xx", [b"\1" + bytes(16)])), "damaged"), ("empty target", b64(AESSIV(links).encrypt(b"\1", [b"\1" + bytes(16)])), "damaged")):
     refused.append({"kind": "link", "what": what, "text": t, "error": error})
