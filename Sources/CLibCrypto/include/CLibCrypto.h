@@ -1,6 +1,10 @@
 // libcrypto (OpenSSL 3.0), and the few calls about memory pages that secrets need.
 #ifndef CLIBCRYPTO_H
 #define CLIBCRYPTO_H
+// The same features as in CLinux and CFUSE: where they meet, Swift must find the C library's types alike.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
