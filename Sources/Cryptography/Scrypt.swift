@@ -32,6 +32,7 @@ package struct ScryptParameters: Equatable, Sendable {
     }
 }
 
+/// The key derivation for passphrases: slow and memory-hungry on purpose.
 package enum Scrypt {
     /// `count` bytes (1 to 1024) from `passphrase`. Parameters that are not allowed throw `invalidParameter` before anything runs.
     package static func derive(
@@ -42,7 +43,7 @@ package enum Scrypt {
     }
 
     /// The same for any parameters: the published examples use less memory than we allow. For tests only.
-    static func deriveUnbounded(
+    package static func deriveUnbounded(
         passphrase: SecretBytes, salt: ByteSpan, parameters: ScryptParameters, count: Int
     ) throws(CryptographyError) -> SecretBytes {
         guard (1...1024).contains(count), let memory = parameters.memory else { throw .invalidParameter }
