@@ -1,0 +1,196 @@
+// The keystore: the persistent side of the embedded KMS core. Making, opening, closing; the verbs stand in KeyVerbs.swift.
+
+import Bytes
+import Cryptography
+import FoundationEssentials
+import GRDB
+import Synchronization
+
+/// An unlocked keystore. Thread-safe; several processes may have the same one open.
+package final class Keystore: Sendable {
+    static let rootKeySize = 32
+    static let materialSize = 32
+
+    /// The id of this keystore, for ever.
+    package let id: KeystoreID
+    /// The file, as given.
+    package let path: String
+
+    let database: KeystoreDatabase
+    private struct State {
+        /// Nil once closed.
+        var keys: RootKeys?
+        /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
+        var seen: (dataVersion: Int64, generation: UInt64)?
+    }
+    private let state: Mutex<State>
+
+    private init(id: KeystoreID, database: KeystoreDatabase, keys: RootKeys) {
+        self.id = id
+        self.database = database
+        path = database.path
+        state = Mutex(State(keys: keys, seen: nil))
+    }
+
+    /// Makes a keystore with a passphrase slot and a recovery slot, and no keys yet. The code's text (55 characters) is shown to a person once and kept nowhere.
+    /// The file is complete and durable or not there at all. Throws `alreadyExists`, `validation`, `permissionDenied`, `diskFull` and others.
+    package static func create(
+        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard
+    ) throws(KeystoreError) -> (Keystore, recoveryCode: SecretBytes) {
+        guard passphrase.count > 0 else { throw .validation("the passphrase is empty") }
+        guard scrypt.isAllowed else { throw .validation("these scrypt parameters are not allowed") }
+        let creation = try KeystoreCreation(path: path)
+        let (id, keys, slots, code) = try makeRoot(passphrase: passphrase, scrypt: scrypt)
+        let authentication = RowAuthentication(keys: keys, path: path)
+        try creation.run { database in
+            for slot in slots { try authentication.put(.unlockSlot, slot.values, database) }
+            let header = KeystoreHeader(keystoreID: id, createdAt: now(), generation: 0, rowCount: 0, digest: [])
+            try authentication.seal(header, database)
+        }
+        // Opening turns on the write-ahead log, and thereby syncs the directory.
+        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys)
+        _ = try keystore.verify()
+        return (keystore, code)
+    }
+
+    private static func makeRoot(
+        passphrase: SecretBytes, scrypt: ScryptParameters
+    ) throws(KeystoreError) -> (KeystoreID, RootKeys, [UnlockSlot], SecretBytes) {
+        do throws(CryptographyError) {
+            let rootKey = try SecretBytes.random(count: rootKeySize)
+            let recovery = try SecretBytes.random(count: RecoveryCode.byteCount)
+            let slots = [
+                try UnlockSlot.seal(
+                    rootKey, with: passphrase, kind: .passphrase, scrypt: scrypt, number: 1, createdAt: now(), salt: try Random.bytes(32)),
+                try UnlockSlot.seal(
+                    rootKey, with: recovery, kind: .recovery, scrypt: nil, number: 2, createdAt: now(), salt: try Random.bytes(32)),
+            ]
+            return (try KeystoreID.random(), try RootKeys(rootKey: rootKey), slots, try RecoveryCode.text(of: recovery))
+        } catch { throw .cryptography(error) }
+    }
+
+    /// Unlocks the keystore at `path` and checks every row of it. Takes half a second with a passphrase.
+    package static func open(at path: String, unlockingWith secret: UnlockSecret) throws(KeystoreError) -> Keystore {
+        let database = try KeystoreDatabase.open(path)
+        let slots = try database.read { try UnlockSlot.all(in: $0) }
+        let rootKey = try unlock(slots, with: secret, path: path)
+        let keys: RootKeys
+        do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
+        let header = try database.read { try RowAuthentication(keys: keys, path: path).verify($0) }
+        return Keystore(id: header.keystoreID, database: database, keys: keys)
+    }
+
+    private static func unlock(_ slots: [UnlockSlot], with secret: UnlockSecret, path: String) throws(KeystoreError) -> SecretBytes {
+        let kind: UnlockSlot.Kind
+        let bytes: SecretBytes
+        switch secret {
+        case .passphrase(let passphrase): (kind, bytes) = (.passphrase, passphrase)
+        case .recoveryCode(let text): (kind, bytes) = (.recovery, try RecoveryCode.parse(text))
+        }
+        let candidates = slots.filter { $0.kind == kind }
+        guard !candidates.isEmpty else { throw .noSlot(kind: kind.rawValue) }
+        for slot in candidates {
+            do throws(CryptographyError) {
+                if let rootKey = try slot.open(with: bytes) { return rootKey }
+            } catch {
+                switch error {
+                case .authenticationFailed: throw .rowRefused(name: slot.name, .edited)
+                case .invalidParameter: throw .excessiveParameters(slot: slot.name)
+                default: throw .cryptography(error)
+                }
+            }
+        }
+        throw kind == .passphrase ? .wrongPassphrase(slots: candidates.map(\.name)) : .wrongRecoveryCode
+    }
+
+    /// How many changes were made so far, by anybody. Checks every row.
+    package func generation() throws(KeystoreError) -> UInt64 { try verify().generation }
+
+    /// The keys, in memory, as they are now. The keyring sees later changes by `refresh`, as long as this keystore is not closed.
+    package func keyring() throws(KeyError) -> Keyring {
+        guard let contents = try contents(newerThan: nil) else { throw .storage("the keystore \(path) gave no keys") }
+        return Keyring(keystoreID: id, contents: contents, source: self)
+    }
+
+    /// Forgets the keys and closes the file. Keyrings keep what they hold until they are locked.
+    package func close() throws(KeystoreError) {
+        state.withLock { $0.keys = nil }
+        try database.close()
+    }
+
+    func authentication() throws(KeystoreError) -> RowAuthentication {
+        guard let keys = state.withLock({ $0.keys }) else { throw .closed }
+        return RowAuthentication(keys: keys, path: path)
+    }
+
+    private func verify() throws(KeystoreError) -> KeystoreHeader {
+        let authentication = try authentication()
+        return try database.read { try authentication.verify($0) }
+    }
+
+    /// Runs `body` on rows that were all checked.
+    func read<R>(_ body: (Database) throws -> R) throws(KeyError) -> R {
+        do throws(KeystoreError) {
+            let authentication = try authentication()
+            return try database.read { database in
+                _ = try authentication.verify(database)
+                return try body(database)
+            }
+        } catch { throw .storage(error.description) }
+    }
+
+    /// Runs `body` on rows that were all checked, and counts what it changed as one change. Durable when this returns.
+    func change<R>(_ body: (Database, RowAuthentication) throws -> R) throws(KeyError) -> R {
+        let authentication: RowAuthentication
+        do throws(KeystoreError) { authentication = try self.authentication() } catch { throw .storage(error.description) }
+        do throws(KeystoreFailure) {
+            let result = try database.write { database in
+                let header = try authentication.verify(database)
+                let result = try body(database, authentication)
+                try authentication.seal(header, database)
+                return result
+            }
+            state.withLock { $0.seen = nil }
+            return result
+        } catch { throw error.asKeyError }
+    }
+
+    /// Seconds since 1970.
+    static func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
+}
+
+extension Keystore: KeyringSource {
+    func contents(newerThan generation: UInt64) throws(KeyError) -> KeyringContents? {
+        try contents(newerThan: Optional(generation))
+    }
+
+    /// The counter is asked for before the rows are read: a commit between the two is seen next time.
+    private func contents(newerThan known: UInt64?) throws(KeyError) -> KeyringContents? {
+        do throws(KeystoreError) {
+            let authentication = try authentication()
+            let dataVersion = try database.ask { try Int64.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+            if let seen = state.withLock({ $0.seen }), seen.dataVersion == dataVersion, seen.generation == known { return nil }
+            let contents = try database.read { database in
+                let header = try authentication.verify(database)
+                if let known {
+                    guard header.generation >= known else { throw KeystoreError.olderGeneration(seen: known, found: header.generation) }
+                    if header.generation == known { return KeyringContents(generation: known, keys: [:]) }
+                }
+                return try Self.load(database, header.generation, authentication)
+            }
+            state.withLock { $0.seen = (dataVersion, contents.generation) }
+            return contents.generation == known ? nil : contents
+        } catch { throw .storage(error.description) }
+    }
+
+    private static func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {
+        var versions: [KeyID: [UInt32: SecretBytes]] = [:]
+        let rows = try KeyRow.all(in: database)
+        let open = Set(rows.filter { $0.state.allowsOpening }.map(\.keyID))
+        for row in try KeyVersionRow.all(in: database) where open.contains(row.keyID) {
+            versions[row.keyID, default: [:]][row.version] = try row.material(authentication)
+        }
+        let keys = rows.map { ($0.keyID, KeyringKey(state: $0.state, currentVersion: $0.currentVersion, versions: versions[$0.keyID] ?? [:])) }
+        return KeyringContents(generation: generation, keys: Dictionary(keys, uniquingKeysWith: { first, _ in first }))
+    }
+}

@@ -1,0 +1,76 @@
+// Why a keystore could not be made, opened or trusted; each message says what failed and what to do next.
+
+import Cryptography
+
+/// What is wrong with a row of the keystore.
+package enum RowFault: Equatable, Sendable {
+    case edited, missing
+    /// Not written by this program, or its MAC was removed.
+    case added
+}
+
+/// What making or opening a keystore refuses with. Paths are as given.
+package enum KeystoreError: Error, Equatable, Sendable {
+    case notFound(path: String)
+    /// Also when only remains of an earlier one, such as its write-ahead log, are there.
+    case alreadyExists(path: String)
+    /// The file is something else; the text says what.
+    case notAKeystore(path: String, String)
+    /// The file is a keystore that lost or changed parts; the text says which.
+    case damaged(path: String, String)
+    case newerVersion(path: String, found: Int, supported: Int)
+    /// A row, by its name `TABLE/KEY`, was changed by something else than this program.
+    case rowRefused(name: String, RowFault)
+    /// Rows are each as they once were, but not of one moment: an old one was put back, or rows went together with their MACs.
+    case rowsOfDifferentTimes(expectedCount: Int, foundCount: Int)
+    /// The passphrase opens none of these slots.
+    case wrongPassphrase(slots: [String])
+    case wrongRecoveryCode
+    /// The recovery code has a typing mistake; the text says where. It was not tried.
+    case malformedRecoveryCode(String)
+    case noSlot(kind: String)
+    /// A slot asks for more work than is allowed, and was not tried.
+    case excessiveParameters(slot: String)
+    case busy(path: String)
+    case permissionDenied(path: String)
+    case diskFull(path: String)
+    /// The keystore is older than one that was seen before.
+    case olderGeneration(seen: UInt64, found: UInt64)
+    case closed
+    case validation(String)
+    case cryptography(CryptographyError)
+    /// Any other failure of the database or the file system.
+    case storage(path: String, String)
+}
+
+extension KeystoreError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .notFound(let path): "there is no keystore at \(path); `envelopefs keystore init` makes one"
+        case .alreadyExists(let path): "\(path) already exists and is not overwritten; move it away, or choose another --keystore"
+        case .notAKeystore(let path, let why): "\(path) is not a keystore: \(why)"
+        case .damaged(let path, let why): "the keystore \(path) is damaged: \(why); restore a backup"
+        case .newerVersion(let path, let found, let supported):
+            "the keystore \(path) has version \(found), and this program knows versions up to \(supported); use a newer envelopefs"
+        case .rowRefused(let name, .edited): "the keystore is refused: row \(name) was changed outside envelopefs; restore a backup"
+        case .rowRefused(let name, .missing): "the keystore is refused: row \(name) was deleted outside envelopefs; restore a backup"
+        case .rowRefused(let name, .added): "the keystore is refused: row \(name) was added outside envelopefs, or its MAC was deleted; restore a backup"
+        case .rowsOfDifferentTimes(let expected, let found):
+            "the keystore is refused: an older row was put back, or rows were deleted with their MACs (\(expected) rows expected, \(found) found); restore a backup"
+        case .wrongPassphrase(let slots):
+            "the passphrase does not open the keystore (tried \(slots.joined(separator: ", "))); try again, or use the recovery code"
+        case .wrongRecoveryCode: "the recovery code is well-formed, but is not that of this keystore"
+        case .malformedRecoveryCode(let why): "the recovery code has a typing mistake: \(why)"
+        case .noSlot(let kind): "the keystore has no \(kind) slot"
+        case .excessiveParameters(let slot): "the scrypt parameters of \(slot) are outside of what is allowed; the row was changed, restore a backup"
+        case .busy(let path): "the keystore \(path) is in use by another process that does not let go; try again"
+        case .permissionDenied(let path): "no permission to use the keystore \(path)"
+        case .diskFull(let path): "no space left for the keystore \(path)"
+        case .olderGeneration(let seen, let found): "the keystore is older (generation \(found)) than it was seen before (\(seen))"
+        case .closed: "the keystore was closed"
+        case .validation(let why): why
+        case .cryptography(let error): "the cryptographic library failed: \(error)"
+        case .storage(let path, let why): "the keystore \(path) cannot be used: \(why)"
+        }
+    }
+}

@@ -1,0 +1,50 @@
+// The children of the root key, which is itself forgotten once they are derived. Specified in Docs/FORMAT-KEYS.md.
+
+import Bytes
+import Cryptography
+
+/// What an unlocked keystore works with.
+final class RootKeys: Sendable {
+    private static let sealingLabel = Array("EnvelopeFS key sealing 1".utf8)
+    private static let rowLabel = Array("EnvelopeFS row authentication 1".utf8)
+
+    private let sealing: AEADKey
+    /// Makes the MAC of each row.
+    let rows: HMACKey
+
+    init(rootKey: SecretBytes) throws(CryptographyError) {
+        let none: [UInt8] = []
+        sealing = try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.sealingLabel.span, count: 32))
+        rows = try HMACKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.rowLabel.span, count: 32))
+    }
+
+    /// The material of a version, 32 bytes, sealed for storing: a random nonce, and ciphertext and tag.
+    func seal(_ material: SecretBytes, as header: WrappedKeyHeader) throws(CryptographyError) -> (nonce: [UInt8], sealed: [UInt8]) {
+        let nonce = try Random.bytes(AEADKey.nonceSize)
+        let associated = header.versionName
+        var sealed = [UInt8](repeating: 0, count: material.count + AEADKey.tagSize)
+        try material.withBytes { plain throws(CryptographyError) in
+            var tag = InlineArray<16, UInt8>(repeating: 0)
+            var tagBytes = tag.mutableSpan
+            var bytes = sealed.mutableSpan
+            var place = bytes.slice(0, plain.count)
+            try sealing.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &place, tag: &tagBytes)
+            bytes.copy(tag.span, to: plain.count)
+        }
+        return (nonce, sealed)
+    }
+
+    /// The reverse of `seal`. Throws `authenticationFailed` for any change.
+    func open(nonce: [UInt8], sealed: [UInt8], as header: WrappedKeyHeader) throws(CryptographyError) -> SecretBytes {
+        guard sealed.count == Keystore.materialSize + AEADKey.tagSize, nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
+        let associated = header.versionName
+        let material = try SecretBytes(count: Keystore.materialSize)
+        try material.withMutableBytes { plain throws(CryptographyError) in
+            let count = plain.count
+            try sealing.open(
+                sealed.span.slice(0, count), nonce: nonce.span, authenticating: associated.span,
+                tag: sealed.span.slice(count, AEADKey.tagSize), into: &plain)
+        }
+        return material
+    }
+}

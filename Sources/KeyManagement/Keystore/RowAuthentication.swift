@@ -1,0 +1,162 @@
+// MACs of rows, and the one over them all, so that what was changed outside is refused by name. Specified in Docs/FORMAT-KEYS.md.
+
+import Bytes
+import Cryptography
+import FoundationEssentials
+import GRDB
+
+/// The row of table `keystore`.
+struct KeystoreHeader {
+    let keystoreID: KeystoreID
+    let createdAt: Int64
+    var generation: UInt64
+    var rowCount: Int
+    var digest: [UInt8]
+
+    var values: [DatabaseValue] {
+        [
+            1.databaseValue, Schema.version.databaseValue, Data(keystoreID.bytes).databaseValue, createdAt.databaseValue,
+            Int64(generation).databaseValue, rowCount.databaseValue, Data(digest).databaseValue,
+        ]
+    }
+}
+
+/// Makes and checks MACs. INVARIANT: `row_mac` has one row for each row of `ProtectedTable.all`, and `keystore` authenticates those.
+struct RowAuthentication {
+    private static let label = Array("EnvelopeFS row 1".utf8)
+
+    let keys: RootKeys
+    let path: String
+
+    /// `TABLE/KEY…`: ids of 16 bytes as UUIDs, other blobs in hexadecimal.
+    static func name(_ table: ProtectedTable, _ values: [DatabaseValue]) -> String {
+        let parts = values.prefix(table.keyColumnCount).map { value in
+            switch value.storage {
+            case .null: "null"
+            case .int64(let number): String(number)
+            case .double(let number): String(number)
+            case .string(let text): text
+            case .blob(let data): blobName(Array(data))
+            }
+        }
+        return ([table.name] + parts).joined(separator: "/")
+    }
+
+    private static func blobName(_ bytes: [UInt8]) -> String {
+        KeyID(bytes.span)?.description ?? Hexadecimal.encode(bytes)
+    }
+
+    /// HMAC-SHA256 of label | name | column count u32 | each column: type u8, then integer i64, or length u32 and bytes.
+    func code(_ name: String, _ values: [DatabaseValue]) throws(CryptographyError) -> [UInt8] {
+        var message = Self.label
+        message.append(littleEndian: UInt32(name.utf8.count))
+        message += name.utf8
+        message.append(littleEndian: UInt32(values.count))
+        for value in values {
+            switch value.storage {
+            case .null: message.append(0)
+            case .int64(let number):
+                message.append(1)
+                message.append(littleEndian: number)
+            case .double(let number):
+                message.append(4)
+                message.append(littleEndian: number.bitPattern)
+            case .string(let text):
+                message.append(2)
+                message.append(littleEndian: UInt32(text.utf8.count))
+                message += text.utf8
+            case .blob(let data):
+                message.append(3)
+                message.append(littleEndian: UInt32(data.count))
+                message += data
+            }
+        }
+        return try keys.rows.authenticate(message.span)
+    }
+
+    /// Checks every row. Throws `rowRefused`, `rowsOfDifferentTimes`, `damaged`.
+    func verify(_ database: Database) throws -> KeystoreHeader {
+        let header = try verifyHeader(database)
+        let codes = try Self.storedCodes(database)
+        var unseen = Dictionary(codes.map { ($0.name, $0.code) }, uniquingKeysWith: { first, _ in first })
+        for table in ProtectedTable.all {
+            for row in try Row.fetchAll(database, sql: "SELECT \(table.columns.joined(separator: ", ")) FROM \(table.name)") {
+                let values = Array(row.databaseValues)
+                let name = Self.name(table, values)
+                guard let stored = unseen.removeValue(forKey: name) else { throw KeystoreError.rowRefused(name: name, .added) }
+                let code = try code(name, values)
+                guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
+            }
+        }
+        if let name = unseen.keys.min() { throw KeystoreError.rowRefused(name: name, .missing) }
+        guard try Self.digest(codes) == header.digest, codes.count == header.rowCount else {
+            throw KeystoreError.rowsOfDifferentTimes(expectedCount: header.rowCount, foundCount: codes.count)
+        }
+        return header
+    }
+
+    /// Writes a row, new or in place of the one with its key, with its MAC.
+    func put(_ table: ProtectedTable, _ values: [DatabaseValue], _ database: Database) throws {
+        let marks = databaseQuestionMarks(count: values.count)
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO \(table.name) (\(table.columns.joined(separator: ", "))) VALUES (\(marks))",
+            arguments: StatementArguments(values))
+        let name = Self.name(table, values)
+        let code = try code(name, values)
+        try database.execute(sql: "INSERT OR REPLACE INTO row_mac (name, mac) VALUES (?, ?)", arguments: [name, Data(code)])
+    }
+
+    /// Deletes the row with this key, and its MAC.
+    func remove(_ table: ProtectedTable, key: [DatabaseValue], _ database: Database) throws {
+        let condition = table.columns.prefix(table.keyColumnCount).map { "\($0) = ?" }.joined(separator: " AND ")
+        try database.execute(sql: "DELETE FROM \(table.name) WHERE \(condition)", arguments: StatementArguments(key))
+        try database.execute(sql: "DELETE FROM row_mac WHERE name = ?", arguments: [Self.name(table, key)])
+    }
+
+    /// Ends a change: counts it in the generation and authenticates all rows as they are now.
+    func seal(_ header: KeystoreHeader, _ database: Database) throws {
+        let codes = try Self.storedCodes(database)
+        var header = header
+        header.generation += 1
+        header.rowCount = codes.count
+        header.digest = try Self.digest(codes)
+        let table = ProtectedTable.keystore
+        let code = try code(Self.name(table, header.values), header.values)
+        try database.execute(
+            sql: "INSERT OR REPLACE INTO keystore (\(table.columns.joined(separator: ", ")), mac) VALUES (\(databaseQuestionMarks(count: 8)))",
+            arguments: StatementArguments(header.values + [Data(code).databaseValue]))
+    }
+
+    /// In rising order of the names' UTF-8 bytes, which is SQLite's own for text.
+    private static func storedCodes(_ database: Database) throws -> [(name: String, code: [UInt8])] {
+        try Row.fetchAll(database, sql: "SELECT name, mac FROM row_mac ORDER BY name").map { row in
+            let name: String = try row.checked("name", of: "row_mac")
+            return (name, Array(try row.checked("mac", of: "row_mac/\(name)") as Data))
+        }
+    }
+
+    /// SHA-256 of all MACs.
+    private static func digest(_ codes: [(name: String, code: [UInt8])]) throws(CryptographyError) -> [UInt8] {
+        let joined = codes.flatMap(\.code)
+        return try SHA256.hash(joined.span)
+    }
+
+    private func verifyHeader(_ database: Database) throws -> KeystoreHeader {
+        let table = ProtectedTable.keystore
+        guard let row = try Row.fetchOne(database, sql: "SELECT \(table.columns.joined(separator: ", ")), mac FROM keystore WHERE id = 1") else {
+            throw KeystoreError.rowRefused(name: "keystore/1", .missing)
+        }
+        let values = Array(row.databaseValues.dropLast())
+        let name = Self.name(table, values)
+        let (code, stored) = (try code(name, values), Array(try row.checked("mac", of: name) as Data))
+        guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
+        let version = row["schema_version"] as Int64
+        let idBytes = Array(row["keystore_id"] as Data)
+        guard version == Schema.version, let keystoreID = KeystoreID(idBytes.span) else {
+            throw KeystoreError.damaged(path: path, "its row keystore/1 says version \(version)")
+        }
+        return KeystoreHeader(
+            keystoreID: keystoreID, createdAt: row["created_at"], generation: UInt64(row["generation"] as Int64),
+            rowCount: row["row_count"], digest: Array(row["digest"] as Data))
+    }
+}

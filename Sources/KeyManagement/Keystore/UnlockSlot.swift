@@ -1,0 +1,80 @@
+// Unlock slots: the root key, sealed once for each secret that opens the keystore. Specified in Docs/FORMAT-KEYS.md.
+
+import Bytes
+import Cryptography
+
+/// What a person gives to open a keystore.
+package enum UnlockSecret: Sendable {
+    /// The bytes as typed, without the end of the line.
+    case passphrase(SecretBytes)
+    /// The text of the code; see `RecoveryCode` for how tolerant reading is.
+    case recoveryCode(SecretBytes)
+}
+
+/// One slot as stored.
+struct UnlockSlot: Equatable {
+    enum Kind: String { case passphrase, recovery }
+
+    let number: Int64
+    let kind: Kind
+    let createdAt: Int64
+    /// Not nil for passphrases only.
+    let scrypt: ScryptParameters?
+    let salt: [UInt8]
+    let commitment: [UInt8]
+    /// 32 bytes and a tag.
+    let sealedRootKey: [UInt8]
+
+    private static let label = Array("EnvelopeFS unlock slot 1".utf8)
+    private static let nonce = InlineArray<12, UInt8>(repeating: 0)
+    var name: String { "unlock_slot/\(number)" }
+
+    /// A new slot that opens `rootKey`. `secret` is a passphrase, or the 25 bytes of a recovery code.
+    static func seal(
+        _ rootKey: SecretBytes, with secret: SecretBytes, kind: Kind, scrypt: ScryptParameters?, number: Int64, createdAt: Int64, salt: [UInt8]
+    ) throws(CryptographyError) -> UnlockSlot {
+        let derived = try derive(secret, kind: kind, scrypt: scrypt, salt: salt)
+        let associated = label + Array(kind.rawValue.utf8)
+        var sealed = [UInt8](repeating: 0, count: rootKey.count + AEADKey.tagSize)
+        try rootKey.withBytes { plain throws(CryptographyError) in
+            var tag = InlineArray<16, UInt8>(repeating: 0)
+            var tagBytes = tag.mutableSpan
+            var bytes = sealed.mutableSpan
+            var place = bytes.slice(0, plain.count)
+            try derived.key.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &place, tag: &tagBytes)
+            bytes.copy(tag.span, to: plain.count)
+        }
+        return UnlockSlot(
+            number: number, kind: kind, createdAt: createdAt, scrypt: scrypt, salt: salt, commitment: derived.commitment, sealedRootKey: sealed)
+    }
+
+    /// The root key, or nil when `secret` is not the one of this slot. Throws `authenticationFailed` when it is, but the sealed root key was changed,
+    /// and `invalidParameter` for parameters that are not allowed, before anything runs.
+    func open(with secret: SecretBytes) throws(CryptographyError) -> SecretBytes? {
+        let derived = try Self.derive(secret, kind: kind, scrypt: scrypt, salt: salt)
+        guard constantTimeEqual(derived.commitment.span, commitment.span) else { return nil }
+        guard sealedRootKey.count == Keystore.rootKeySize + AEADKey.tagSize else { throw .authenticationFailed }
+        let associated = Self.label + Array(kind.rawValue.utf8)
+        let rootKey = try SecretBytes(count: Keystore.rootKeySize)
+        try rootKey.withMutableBytes { plain throws(CryptographyError) in
+            let count = plain.count
+            try derived.key.open(
+                sealedRootKey.span.slice(0, count), nonce: Self.nonce.span, authenticating: associated.span,
+                tag: sealedRootKey.span.slice(count, AEADKey.tagSize), into: &plain)
+        }
+        return rootKey
+    }
+
+    /// HKDF-SHA512 gives 64 bytes: a key that seals only this once, and a commitment to it, which tells a wrong secret from a changed slot.
+    private static func derive(
+        _ secret: SecretBytes, kind: Kind, scrypt: ScryptParameters?, salt: [UInt8]
+    ) throws(CryptographyError) -> (key: AEADKey, commitment: [UInt8]) {
+        var stretched = secret
+        if let scrypt { stretched = try Scrypt.derive(passphrase: secret, salt: salt.span, parameters: scrypt, count: 32) }
+        let info = label + Array(kind.rawValue.utf8)
+        let derived = try HKDF.derive(.sha512, from: stretched, salt: salt.span, info: info.span, count: 64)
+        return try derived.withBytes { bytes throws(CryptographyError) in
+            (try AEADKey(try SecretBytes(copying: bytes.slice(0, 32))), bytes.slice(32, 32).array)
+        }
+    }
+}
