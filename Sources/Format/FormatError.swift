@@ -34,8 +34,13 @@ package enum FormatError: Error, Equatable, Sendable {
     /// `vault.json` needs another program: says the version and the features that it has and that this program knows.
     case vaultUnsupported(String)
 
-    /// The error of a sealed thing that did not open.
-    init(opening error: CryptographyError) {
-        self = error == .authenticationFailed ? .authenticationFailed : .cryptography(error)
+    /// Why a key did not seal or open. Sizes are checked before a key is used, so that an invalid parameter can only be a wiped key.
+    init(using error: CryptographyError) {
+        self =
+            switch error {
+            case .authenticationFailed: .authenticationFailed
+            case .invalidParameter: .keysWiped
+            case .libraryFailure, .outOfMemory: .cryptography(error)
+            }
     }
 }

@@ -158,7 +158,7 @@ struct FileCipherTests {
         #expect(try cipher.openState(sector.span, isInline: false).contentSize == 3)
         cipher.wipe()
         #expect(throws: FormatError.keysWiped) { try cipher.openState(sector.span, isInline: false) }
-        #expect(throws: FormatError.self) { try state.open(sector.span, isInline: false) }
+        #expect(throws: FormatError.keysWiped) { try state.open(sector.span, isInline: false) }
     }
 
     @Test func slotsComeBack() throws {

@@ -99,7 +99,7 @@ package final class FileCipher: Sendable {
         var tagSpan = tag.mutableSpan
         do {
             try writing.key.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &sealed, tag: &tagSpan)
-        } catch { throw .cryptography(error) }
+        } catch { throw FormatError(using: error) }
         return Entry(nonce: nonce.span, tag: tag.span, length: UInt16(plain.count), salt: writing.salt)
     }
 
@@ -118,7 +118,7 @@ package final class FileCipher: Sendable {
             var target = plain.slice(0, length)
             do {
                 try key.open(sealed.slice(0, length), nonce: entry.nonce, authenticating: associated.span, tag: entry.tag, into: &target)
-            } catch { throw FormatError(opening: error) }
+            } catch { throw FormatError(using: error) }
         } catch {
             plain.zeroAll()
             throw error
@@ -140,7 +140,7 @@ package final class FileCipher: Sendable {
             var target = bytes.slice(0, length)
             do {
                 try key.openInPlace(&target, nonce: entry.nonce, authenticating: associated.span, tag: entry.tag)
-            } catch { throw FormatError(opening: error) }
+            } catch { throw FormatError(using: error) }
         } catch {
             bytes.zeroAll()
             throw error

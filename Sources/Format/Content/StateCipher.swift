@@ -28,7 +28,7 @@ package final class StateCipher: Sendable {
         state.write(into: &plainSpan)
         var tag = InlineArray<16, UInt8>(repeating: 0)
         var tagSpan = tag.mutableSpan
-        do { try key.sealInPlace(&plainSpan, nonce: nonce.span, authenticating: associated.span, tag: &tagSpan) } catch { throw .cryptography(error) }
+        do { try key.sealInPlace(&plainSpan, nonce: nonce.span, authenticating: associated.span, tag: &tagSpan) } catch { throw FormatError(using: error) }
         sector.zero(0..<BlockLayout.sectorSize)
         sector.copy(nonce.span)
         sector.copy(plain.span, to: 12)
@@ -45,7 +45,7 @@ package final class StateCipher: Sendable {
         do {
             try key.open(
                 sector.slice(Self.sealedRange), nonce: sector.slice(0, 12), authenticating: associated.span, tag: sector.slice(44, 16), into: &plainSpan)
-        } catch { throw FormatError(opening: error) }
+        } catch { throw FormatError(using: error) }
         return try FileState(parsing: plain.span)
     }
 

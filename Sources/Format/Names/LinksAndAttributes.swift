@@ -84,7 +84,7 @@ extension NameCipher {
         guard backing.count > start, backing.slice(0, start).isEqual(to: Self.attributePrefix.span) else { throw .foreignName }
         guard let sealed = Base64URL.decode(backing.slice(start..<backing.count)), sealed.count > SIVKey.overhead else { throw .damaged }
         let plain: [UInt8]
-        do { plain = try attributeNames.open(sealed.span, authenticating: Self.nameAssociatedData.span) } catch { throw FormatError(opening: error) }
+        do { plain = try attributeNames.open(sealed.span, authenticating: Self.nameAssociatedData.span) } catch { throw FormatError(using: error) }
         guard !plain.contains(0) else { throw .damaged }
         return Self.plainPrefix + plain
     }
@@ -121,7 +121,7 @@ extension NameCipher {
     private static func openMarked(_ sealed: ByteSpan, _ key: SIVKey, _ associated: [UInt8]) throws(FormatError) -> [UInt8] {
         guard sealed.count >= sealedOverhead else { throw .damaged }
         let marked: [UInt8]
-        do { marked = try key.open(sealed, authenticating: associated.span) } catch { throw FormatError(opening: error) }
+        do { marked = try key.open(sealed, authenticating: associated.span) } catch { throw FormatError(using: error) }
         guard marked.first == marker else { throw .damaged }
         return Array(marked.dropFirst())
     }

@@ -96,7 +96,7 @@ package final class NameCipher: Sendable {
     private func open(text: ByteSpan, _ kind: NameKind, in parent: DirectoryID) throws(FormatError) -> OpenedName {
         guard let sealed = Base64URL.decode(text), sealed.count > SIVKey.overhead else { throw .damaged }
         let plain: [UInt8]
-        do { plain = try names.open(sealed.span, authenticating: Self.associatedData(kind, in: parent).span) } catch { throw FormatError(opening: error) }
+        do { plain = try names.open(sealed.span, authenticating: Self.associatedData(kind, in: parent).span) } catch { throw FormatError(using: error) }
         guard Self.isName(plain.span) else { throw .invalidName }
         if case .directory(let id) = kind { return OpenedName(plain: plain, directoryID: id) }
         return OpenedName(plain: plain, directoryID: nil)
