@@ -3,7 +3,7 @@
 /// Why the program ended. Scripts rely on these numbers: one is never reused, changed or removed.
 ///
 /// 64 to 96 stay clear of what jobs under `run` usually return (small numbers, and 128+n for signals).
-package enum ExitStatus: Int32, CaseIterable, Sendable {
+package enum ExitReason: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
     case usage = 64

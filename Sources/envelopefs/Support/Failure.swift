@@ -2,13 +2,13 @@
 
 /// Ends a command: an exit code, what failed on what, and what to try.
 struct Failure: Error, Equatable {
-    let status: ExitStatus
+    let status: ExitReason
     /// One sentence without a full stop: what failed, on what.
     let what: String
     /// What to try next; empty where there is nothing to say.
     let hint: String
 
-    init(_ status: ExitStatus, _ what: String, hint: String = "") {
+    init(_ status: ExitReason, _ what: String, hint: String = "") {
         self.status = status
         self.what = what
         self.hint = hint

@@ -22,7 +22,7 @@ enum ReadyMessage: Equatable {
         let parts = bytes.dropLast().split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
         if parts == ["ready"] {
             self = .ready
-        } else if parts.count == 4, parts[0] == "failed", let code = Int32(parts[1]), let status = ExitStatus(rawValue: code) {
+        } else if parts.count == 4, parts[0] == "failed", let code = Int32(parts[1]), let status = ExitReason(rawValue: code) {
             self = .failed(Failure(status, parts[2], hint: parts[3]))
         } else {
             return nil

@@ -4,16 +4,16 @@ import Testing
 
 @testable import envelopefs
 
-@Suite("Exit codes") struct ExitStatusTests {
+@Suite("Exit codes") struct ExitReasonTests {
     @Test func documentAgreesWithCode() throws {
         let rows = try table(in: "Docs/COMMANDS.md", beginningWith: "| code | name |")
         let documented = rows.map { "\($0[0]) \($0[1]): \($0[2])" }
-        let coded = ExitStatus.allCases.map { "\($0.rawValue) \($0): \($0.meaning)" }
+        let coded = ExitReason.allCases.map { "\($0.rawValue) \($0): \($0.meaning)" }
         #expect(documented == coded)
     }
 
     @Test func numbersStayClearOfShellAndSignals() {
-        for status in ExitStatus.allCases where ![.success, .failure, .commandNotExecutable, .commandNotFound].contains(status) {
+        for status in ExitReason.allCases where ![.success, .failure, .commandNotExecutable, .commandNotFound].contains(status) {
             #expect((64..<125).contains(status.rawValue), "\(status)")
         }
     }

@@ -1,0 +1,43 @@
+// envelopefs info: what the disk says of a file or a vault.
+
+import ArgumentParser
+import Bytes
+import Cryptography
+import Format
+import KeyManagement
+import POSIX
+
+/// Prints headers and sizes; needs no secret unless seals are to be checked.
+struct InfoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "info", abstract: "Tell what the disk says of a file or a vault.",
+        discussion: "A file is given by its sealed path in the vault, or by its plain path in a mount. Needs no secret; --unlock checks seals too.")
+
+    @Argument(help: "A vault, a file of a vault, or a file in a mount.") var path: String
+    @Flag(help: "Print JSON.") var json = false
+    @Flag(help: "Open the keystore, and check the seal of vault.json or of the file's state.") var unlock = false
+    @OptionGroup var keystoreOptions: KeystoreOptions
+    @OptionGroup var secretOptions: SecretOptions
+
+    func run() throws {
+        let place = try BackingPlace.find(path)
+        let keyring = try unlock ? openKeyring() : nil
+        defer { keyring?.lock() }
+        if place.isVault {
+            let info = try VaultInfo(at: place.path, keyring: keyring)
+            try json ? Console.json(info) : Console.table(info.rows)
+        } else {
+            let info = try FileInfo(at: place.path, keyring: keyring)
+            try json ? Console.json(info) : Console.table(info.rows)
+        }
+    }
+
+    private func openKeyring() throws(Failure) -> Keyring {
+        let keystorePath = try keystoreOptions.path()
+        try KeystoreDoor.requireReadable(keystorePath, hint: nil)
+        let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystorePath))
+        let keystore = try KeystoreDoor.open(keystorePath, secret: secret)
+        defer { KeystoreDoor.close(keystore) }
+        return try KeystoreDoor.keyring(of: keystore)
+    }
+}

@@ -1,0 +1,138 @@
+// envelopefs run: a vault mounted for one job.
+
+import ArgumentParser
+import Cryptography
+import FoundationEssentials
+import POSIX
+
+/// Mounts, runs a command, unmounts, and ends with the command's status.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Mount a vault for one command.",
+        usage: "envelopefs run VAULT [--at DIR] [options] -- COMMAND [ARGUMENT ...]",
+        discussion: "Without --at the vault is mounted at a private temporary directory, where the command starts. ENVELOPEFS_MOUNT names the mount.")
+
+    @Argument(help: "The vault.") var vault: String
+    @Option(help: ArgumentHelp("Mount here; the command starts where 'run' was called.", valueName: "directory")) var at: String?
+    @Flag(help: "Change nothing in the vault.") var readOnly = false
+    @Flag(help: "Let other users in; permissions are checked.") var allowOther = false
+    @Option(help: ArgumentHelp("How long what the command left running may hold the mount.", valueName: "time")) var wait = TimeSpan(seconds: 30)
+    @Option(help: ArgumentHelp("Write the log to a file.", valueName: "file")) var logFile: String?
+    @OptionGroup var keystoreOptions: KeystoreOptions
+    @OptionGroup var secretOptions: SecretOptions
+    @Argument(parsing: .postTerminator, help: "The command and its arguments, after '--'.") var command: [String]
+
+    func validate() throws {
+        if command.isEmpty { throw ValidationError("Name a command after '--'.") }
+    }
+
+    func run() throws {
+        let found = try VaultFiles(at: vault)
+        if let owner = VaultFiles.owner(of: found.path) { throw Failure.inUse(owner.process, owner.mountPoint) }
+        let keystore = try keystoreOptions.path()
+        try KeystoreDoor.requireReadable(keystore, hint: found.configuration.claimed.keystoreHint)
+        let log = try logFile?.absolutePath ?? DaemonLog.defaultPath(vaultID: found.configuration.claimed.vaultID.description)
+        let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystore))
+        let place = try at.map { (given) throws(Failure) in TemporaryPlace(path: try MountPoint.prepare(given, vault: found.path), isOurs: false) } ?? TemporaryPlace.make()
+        defer { place.remove() }
+        let plan = MountPlan(vault: found.path, mountPoint: place.path, keystore: keystore, isReadOnly: readOnly, allowOther: allowOther)
+        // From here on a signal must not leave a mount behind.
+        let signals = SignalSet([.hangUp, .interrupt, .quit, .terminate, .child])
+        do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
+        try Background.start(plan, secret: secret, log: log)
+        let status = Result { () throws(Failure) in try Job(command, in: place, startsInside: at == nil).run(signals) }
+        try end(place)
+        switch try status.get() {
+        case .exited(0): return
+        case .exited(let code): throw ExitCode(code)
+        case .signaled(let signal): throw ExitCode(128 + signal)
+        }
+    }
+
+    /// Takes the mount away; from programs that still hold it too, when their time is up.
+    private func end(_ place: TemporaryPlace) throws(Failure) {
+        let mount: MountedFilesystem
+        do throws(Failure) {
+            mount = try MountEnd.find(place.path)
+        } catch {
+            Console.note("\(place.path) was unmounted meanwhile")
+            return
+        }
+        do throws(Failure) {
+            try MountEnd.unmount(mount, patience: wait, force: false)
+        } catch {
+            guard error.status == .mountBusy else { throw error }
+            Console.text(error.message)
+            Console.note("the mount is taken away from them")
+            try MountEnd.unmount(mount, patience: wait, force: true)
+        }
+    }
+}
+
+/// Where a vault is mounted for a job.
+struct TemporaryPlace {
+    let path: String
+    /// Whether it was made for this, and is removed afterwards.
+    let isOurs: Bool
+
+    init(path: String, isOurs: Bool) {
+        self.path = path
+        self.isOurs = isOurs
+    }
+
+    /// A new directory that only this user may enter.
+    static func make() throws(Failure) -> TemporaryPlace {
+        let parent = [Surroundings.value("XDG_RUNTIME_DIR"), Surroundings.value("TMPDIR"), "/tmp"].compactMap { $0 }
+            .first { $0.hasPrefix("/") && (try? Paths.status($0))?.isDirectory == true } ?? "/tmp"
+        do {
+            let parent = String(decoding: try Paths.resolve(parent), as: UTF8.self)
+            let name = "envelopefs-" + (try Random.bytes(8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+            let directory = try SharedDescriptor.open(parent, [.pathOnly, .directory])
+            try directory.makeDirectoryAt(FileName(name), mode: 0o700)
+            return TemporaryPlace(path: (parent == "/" ? "" : parent) + "/" + name, isOurs: true)
+        } catch {
+            throw Failure(.failure, "no temporary directory can be made in \(parent): \(error)", hint: "Name a mount point with --at.")
+        }
+    }
+
+    /// Only ever an empty directory: what is still mounted stays.
+    func remove() {
+        guard isOurs else { return }
+        do throws(Errno) { try Paths.remove(path, directory: true) } catch { Console.note("\(path) cannot be removed: \(error)") }
+    }
+}
+
+/// The command that a vault is mounted for.
+struct Job {
+    private let spawn: Spawn
+
+    init(_ command: [String], in place: TemporaryPlace, startsInside: Bool) {
+        var spawn = Spawn(command[0], Array(command.dropFirst()))
+        let own = Array("ENVELOPEFS_MOUNT=".utf8)
+        spawn.environment = Environment.all().filter { !$0.starts(with: own) } + [own + Array(place.path.utf8)]
+        if startsInside { spawn.directory = Array(place.path.utf8) }
+        self.spawn = spawn
+    }
+
+    /// Starts it and waits for its end. SIGTERM and SIGHUP are passed on; SIGINT and SIGQUIT come to it from the terminal.
+    /// - Parameter signals: held back; SIGCHLD is among them.
+    func run(_ signals: SignalSet) throws(Failure) -> POSIX.ExitStatus {
+        let name = String(decoding: spawn.program, as: UTF8.self)
+        let child: ChildProcess
+        do throws(Errno) {
+            child = try spawn.start()
+        } catch {
+            let reason: ExitReason = error == .noEntry || error == .notDirectory ? .commandNotFound : .commandNotExecutable
+            throw Failure(reason, "\(name) cannot be run: \(error)")
+        }
+        do throws(Errno) {
+            while true {
+                if let status = try child.statusIfEnded() { return status }
+                guard let signal = try signals.wait(), signal == .terminate || signal == .hangUp else { continue }
+                try? child.send(signal)
+            }
+        } catch {
+            throw Failure("\(name) cannot be waited for", error)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+// envelopefs unmount: takes a mount away, and waits until everything is sealed.
+
+import ArgumentParser
+import FUSE
+import POSIX
+
+/// Takes a mount away.
+struct UnmountCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "unmount", abstract: "Take a mount away; return when everything is sealed.",
+        discussion: "Programs that hold the mount are named by pid, program and path.")
+
+    @Argument(help: "The mount point.") var directory: String
+    @Option(help: ArgumentHelp("Wait for programs that hold the mount: 30s, 5m.", valueName: "time")) var wait: TimeSpan?
+    @Flag(help: "Take it away from programs that hold it.") var force = false
+
+    func validate() throws {
+        if force && wait != nil { throw ValidationError("--wait and --force exclude each other.") }
+    }
+
+    func run() throws {
+        try MountEnd.unmount(MountEnd.find(directory), patience: wait ?? TimeSpan(milliseconds: 0), force: force)
+    }
+}
+
+/// The end of a mount, as `unmount` and `run` bring it about.
+enum MountEnd {
+    /// The mount at a path, found by its text: asking the file system might wait for a daemon that does not answer.
+    static func find(_ given: String) throws(Failure) -> MountedFilesystem {
+        let mounts: [MountedFilesystem]
+        do throws(Errno) { mounts = try MountTable.current() } catch { throw Failure("the list of mounts cannot be read", error) }
+        var candidates = [Array(given.absolutePath.utf8)]
+        if let resolved = try? Paths.resolve(given) { candidates.append(resolved) }
+        guard let mount = mounts.last(where: { candidates.contains($0.mountPoint) }), mount.type == "fuse.envelopefs" else {
+            throw Failure(.notMounted, "no vault is mounted at \(given)", hint: "'envelopefs status' lists the mounts.")
+        }
+        return mount
+    }
+
+    /// Returns when the mount is gone and its daemon has let go of the vault.
+    /// - Throws: `Failure` (mountBusy) that names the holders.
+    static func unmount(_ mount: MountedFilesystem, patience: TimeSpan, force: Bool) throws(Failure) {
+        let path = String(decoding: mount.mountPoint, as: UTF8.self)
+        let vault = String(decoding: mount.source, as: UTF8.self)
+        let owner = VaultFiles.owner(of: vault)
+        let end = SystemClock.monotonic + UInt64(patience.milliseconds) * 1_000_000
+        if force { cutOff(mount) }
+        waiting: while true {
+            switch Unmounting.unmount(path, lazily: force) {
+            case .unmounted: break waiting
+            case .failed(let error): throw Failure("\(path) cannot be unmounted", error)
+            case .busy:
+                guard SystemClock.monotonic < end else { throw busy(path, daemon: owner?.process) }
+                SystemClock.sleep(nanoseconds: 50_000_000)
+            }
+        }
+        try waitUntilSealed(vault, owner, path, force: force)
+    }
+
+    /// Has the kernel write out what it can, and then end the connection, where it lets this user do so (fusectl).
+    private static func cutOff(_ mount: MountedFilesystem) {
+        if let root = try? SharedDescriptor.open(mount.mountPoint.span, [.readOnly, .directory]) { try? root.syncFilesystem() }
+        let control = "/sys/fs/fuse/connections/\(mount.device.minor)/abort"
+        if let abort = try? SharedDescriptor.open(control, .writeOnly) { try? abort.writeSequence("1") }
+    }
+
+    private static func busy(_ path: String, daemon: Int32?) -> Failure {
+        let holders = Holder.all(of: path).filter { $0.processID != daemon }
+        let list = holders.isEmpty ? "It is used by a process that this user may not see." : holders.map(\.description).joined(separator: "\n")
+        return Failure(.mountBusy, "\(path) is in use", hint: list + "\nEnd them, or use --wait 30s to wait for them, or --force to take it away from them.")
+    }
+
+    /// The daemon holds the vault's lock until everything is sealed and synced, however long the disk takes.
+    /// After force it may still serve programs that hold the mount; that is waited for only shortly.
+    private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, force: Bool) throws(Failure) {
+        guard let owner else { return }
+        let begun = SystemClock.monotonic
+        var hasTold = false
+        while VaultFiles.owner(of: vault) == owner, Signal.isAlive(process: owner.process) {
+            if !hasTold && SystemClock.monotonic - begun > 3_000_000_000 {
+                hasTold = true
+                let holders = Holder.all(of: path).filter { $0.processID != owner.process }
+                guard holders.isEmpty || !force else {
+                    throw Failure(
+                        .mountBusy, "\(path) is out of sight, but process \(owner.process) still serves the programs that hold it; it seals the vault when they end",
+                        hint: holders.map(\.description).joined(separator: "\n"))
+                }
+                Console.note("\(path) is gone; process \(owner.process) still seals")
+            }
+            SystemClock.sleep(nanoseconds: 10_000_000)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// Opening and making the keystore, with the refusals of a person's language.
+
+import Cryptography
+import KeyManagement
+import POSIX
+
+enum KeystoreDoor {
+    /// Whether there is something at the keystore's path.
+    static func isThere(_ path: String) throws(Failure) -> Bool {
+        do throws(Errno) { return try Paths.exists(path) } catch { throw Failure("the keystore \(path) cannot be looked at", error) }
+    }
+
+    /// Before a passphrase is asked for: something that can be read is at the path.
+    /// - Parameter hint: where the vault thinks that its keystore was; said, never opened.
+    static func requireReadable(_ path: String, hint: String?) throws(Failure) {
+        guard try isThere(path) else { throw missing(path, hint: hint) }
+        do throws(Errno) {
+            _ = try SharedDescriptor.open(path, [.readOnly, .nonBlocking])
+        } catch {
+            throw Failure(.keystoreUnreadable, "the keystore \(path) cannot be read: \(error)", hint: "It belongs to its user alone; is this the right one?")
+        }
+    }
+
+    private static func missing(_ path: String, hint: String?) -> Failure {
+        let known = hint.map { $0 == path ? "The vault was made with it; restore it from a copy." : "The vault was made with \($0); give --keystore if it is there." }
+        return Failure(.keystoreMissing, "there is no keystore at \(path)", hint: known ?? "Give its path with --keystore, or set ENVELOPEFS_KEYSTORE.")
+    }
+
+    static func open(_ path: String, secret: UnlockSecret) throws(Failure) -> Keystore {
+        try protect()
+        do throws(KeystoreError) { return try Keystore.open(at: path, unlockingWith: secret) } catch { throw Failure(error, path: path) }
+    }
+
+    static func keyring(of keystore: Keystore) throws(Failure) -> Keyring {
+        do throws(KeyError) { return try keystore.keyring() } catch { throw Failure(error) }
+    }
+
+    /// What was asked for is done by then; a failure to close harms nothing, and is said.
+    static func close(_ keystore: Keystore) {
+        do throws(KeystoreError) { try keystore.close() } catch { Console.note("the keystore was not closed well: \(error)") }
+    }
+
+    /// Makes a keystore and prints its recovery code, the only time that anybody sees it.
+    static func create(_ path: String, secret: UnlockSecret) throws(Failure) -> Keystore {
+        guard case .passphrase(let passphrase) = secret else { throw Failure(.usage, "a new keystore needs a passphrase, not a recovery code") }
+        try protect()
+        do throws(Errno) {
+            if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try Paths.makeDirectories(String(path[..<slash]), mode: 0o700) }
+        } catch {
+            throw Failure("the directory of the keystore \(path) cannot be made", error)
+        }
+        do throws(KeystoreError) {
+            let (keystore, recoveryCode) = try Keystore.create(at: path, passphrase: passphrase)
+            show(recoveryCode, of: path)
+            return keystore
+        } catch {
+            throw Failure(error, path: path)
+        }
+    }
+
+    /// Of a process that holds keys: core limit 0, and files that only this user can read. Not of `run`, whose job would inherit both.
+    private static func protect() throws(Failure) {
+        CurrentProcess.setUmask(0o077)
+        do throws(Errno) { try ResourceLimits.forbidDumps() } catch { throw Failure("the process cannot be protected from dumps", error) }
+    }
+
+    private static func show(_ code: SecretBytes, of path: String) {
+        Console.text("envelopefs: made the keystore \(path)\n\n  Recovery code, shown only this once:\n\n    ")
+        code.withBytes { bytes in try? SharedDescriptor.standardError.writeSequence(bytes) }
+        Console.text(
+            """
+
+
+              It opens the keystore when the passphrase is lost. Write it down, and keep it elsewhere.
+              Losing the keystore is losing the data: copy it too, it is a file of its own.
+
+
+            """)
+        code.wipe()
+    }
+}
+
+extension Failure {
+    /// Why a keystore could not be made or opened.
+    init(_ error: KeystoreError, path: String) {
+        let reason: ExitReason =
+            switch error {
+            case .notFound: .keystoreMissing
+            case .alreadyExists: .alreadyExists
+            case .newerVersion: .keystoreUnsupported
+            case .wrongPassphrase, .wrongRecoveryCode, .malformedRecoveryCode, .noSlot: .wrongSecret
+            case .olderGeneration: .keystoreOlder
+            case .diskFull: .storageFull
+            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage: .keystoreUnreadable
+            case .busy, .closed, .validation, .cryptography: .failure
+            }
+        let words = error.description
+        // The sentence before the semicolon says what; the rest what to try.
+        let parts = words.split(separator: ";", maxSplits: 1)
+        self.init(reason, parts.first.map(String.init) ?? words, hint: parts.count > 1 ? String(parts[1].drop { $0 == " " }) : "")
+    }
+}

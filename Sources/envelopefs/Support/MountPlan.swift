@@ -1,0 +1,116 @@
+// One mount as it was asked for: every path absolute, every option decided.
+
+import FUSE
+import POSIX
+
+/// What is mounted where, and how. Made by `mount` and by `run`; handed to the background process as a command line.
+struct MountPlan: Equatable {
+    var vault: String
+    var mountPoint: String
+    var keystore: String
+    var isReadOnly = false
+    var allowOther = false
+    var acceptsOlderKeystore = false
+    /// Words for the kernel.
+    var kernelWords: [String] = []
+    /// Nil: standard error in the foreground, the default file in the background.
+    var logFile: String?
+    var logLevel = "notice"
+
+    /// The arguments after the program's name with which a background process carries out this plan.
+    func arguments(readyDescriptor: Int32, secretDescriptor: Int32) -> [String] {
+        var words = ["mount", "--ready-descriptor", String(readyDescriptor), "--secret-descriptor", String(secretDescriptor)]
+        words += ["--keystore", keystore, "--log-level", logLevel]
+        if isReadOnly { words.append("--read-only") }
+        if allowOther { words.append("--allow-other") }
+        if acceptsOlderKeystore { words.append("--accept-older-keystore") }
+        for word in kernelWords { words += ["-o", word] }
+        return words + ["--", vault, mountPoint]
+    }
+
+    /// What the front door is told.
+    var options: MountOptions {
+        var options = MountOptions()
+        options.fsname = vault
+        options.readOnly = isReadOnly
+        options.allowOther = allowOther
+        for word in kernelWords {
+            switch word {
+            case "suid": options.allowsSetUserID = true
+            case "nosuid": options.allowsSetUserID = false
+            case "dev": options.allowsDevices = true
+            case "nodev": options.allowsDevices = false
+            default: options.extra.append(word)
+            }
+        }
+        return options
+    }
+}
+
+/// Checks of the place where a vault is to be shown.
+enum MountPoint {
+    /// The absolute path of an existing, empty directory on which nothing is mounted. A mount whose daemon was killed is cleared away first.
+    static func prepare(_ given: String, vault: String) throws(Failure) -> String {
+        try clearDeadMount(given.absolutePath)
+        let path = try resolve(given)
+        if path.isInside(vault) { throw Failure(.usage, "the mount point \(path) is inside the vault", hint: "Choose a directory elsewhere.") }
+        if vault.isInside(path) { throw Failure(.mountPointNotEmpty, "the mount point \(path) holds the vault itself", hint: "Choose an empty directory elsewhere.") }
+        let mount: MountedFilesystem?
+        do throws(Errno) { mount = try MountTable.mount(at: Array(path.utf8)) } catch { throw Failure("the list of mounts cannot be read", error) }
+        if let mount {
+            let source = String(decoding: mount.source, as: UTF8.self)
+            let hint = mount.type == "fuse.envelopefs" ? "'envelopefs unmount \(path)' takes it away." : "Choose another directory, or unmount it first."
+            throw Failure(.mountPointInUse, "\(path) has \(source) (\(mount.type)) mounted on it already", hint: hint)
+        }
+        try requireEmpty(path)
+        return path
+    }
+
+    private static func resolve(_ given: String) throws(Failure) -> String {
+        do throws(Errno) {
+            guard try Paths.status(given).isDirectory else { throw .notDirectory }
+            return String(decoding: try Paths.resolve(given), as: UTF8.self)
+        } catch {
+            switch error {
+            case .noEntry: throw Failure(.mountPointMissing, "the mount point \(given) does not exist", hint: "mkdir it first.")
+            case .notDirectory: throw Failure(.mountPointMissing, "the mount point \(given) is not a directory")
+            default: throw Failure("the mount point \(given) cannot be used", error)
+            }
+        }
+    }
+
+    private static func requireEmpty(_ path: String) throws(Failure) {
+        let names: [String]
+        do throws(Errno) { names = try Self.names(in: path) } catch { throw Failure("the mount point \(path) cannot be listed", error) }
+        guard names.isEmpty else {
+            throw Failure(.mountPointNotEmpty, "the mount point \(path) is not empty: it holds \(names.prefix(4).joined(separator: ", "))", hint: "What is there would be hidden by the mount. Choose an empty directory.")
+        }
+    }
+
+    /// Some of the names in a directory, at most six: enough to say what is there.
+    static func names(in path: String) throws(Errno) -> [String] {
+        var names: [String] = []
+        let stream = DirectoryStream(try SharedDescriptor.open(path, [.readOnly, .directory]))
+        while names.count < 6, let entry = try stream.next() {
+            if !stream.isCurrentOrParent { names.append(String(decoding: entry.name.bytes, as: UTF8.self)) }
+        }
+        return names
+    }
+
+    /// Only a mount of ours that answers nothing but ENOTCONN is dead.
+    private static func clearDeadMount(_ path: String) throws(Failure) {
+        do throws(Errno) {
+            _ = try Paths.status(path)
+        } catch {
+            guard error == .notConnected else { return }
+            guard let mount = try? MountTable.mount(at: Array(path.utf8)), mount.type == "fuse.envelopefs" else {
+                throw Failure(.mountPointInUse, "\(path) is a mount whose process is gone", hint: "'fusermount3 -u \(path)' or 'umount \(path)' takes it away.")
+            }
+            switch Unmounting.unmount(path, lazily: true) {
+            case .unmounted: Console.note("\(path): the process of an earlier mount is gone; its remains were taken away")
+            case .busy: throw Failure(.mountPointInUse, "\(path) is a mount whose process is gone, and is still in use")
+            case .failed(let error): throw Failure("the remains of an earlier mount at \(path) cannot be taken away", error)
+            }
+        }
+    }
+}

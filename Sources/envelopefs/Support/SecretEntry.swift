@@ -1,0 +1,154 @@
+// The one place where a passphrase or recovery code enters the program.
+
+import Bytes
+import Cryptography
+import KeyManagement
+import POSIX
+
+/// Obtains secrets from where the user keeps them, straight into `SecretBytes`. Docs/COMMANDS.md, "Secrets", is the order of the sources.
+enum SecretEntry {
+    /// Longest secret, in bytes.
+    static let limit = 65535
+
+    /// What the secret is for.
+    enum Purpose: Equatable {
+        /// Opens a keystore that is there.
+        case open(keystore: String)
+        /// Becomes the passphrase of a new keystore: a terminal is asked twice.
+        case choose(keystore: String)
+    }
+
+    /// - Parameter file: a file named elsewhere than on the command line (`-o passphrase-file=`).
+    /// - Throws: `Failure` (noSecret, inputOutput) that names the source.
+    static func unlockSecret(_ options: SecretOptions, file: String? = nil, for purpose: Purpose) throws(Failure) -> UnlockSecret {
+        let secret = try secret(options, file: file, for: purpose)
+        return options.recoveryCode ? .recoveryCode(secret) : .passphrase(secret)
+    }
+
+    /// The secret itself, never empty.
+    static func secret(_ options: SecretOptions, file: String? = nil, for purpose: Purpose) throws(Failure) -> SecretBytes {
+        let source: String
+        let secret: SecretBytes
+        if let path = options.passphraseFile ?? file {
+            source = path == "-" ? "standard input" : "passphrase file \(path)"
+            secret = try read(source, from: path)
+        } else if let command = options.passphraseCommand {
+            source = "passphrase command"
+            secret = try read(source, fromCommand: command)
+        } else if let path = Surroundings.value("ENVELOPEFS_PASSPHRASE_FILE"), !path.isEmpty {
+            source = "passphrase file \(path) (ENVELOPEFS_PASSPHRASE_FILE)"
+            secret = try read(source, from: path)
+        } else if let path = credentialPath() {
+            source = "systemd credential \(path)"
+            secret = try read(source, from: path)
+        } else {
+            source = "what was typed"
+            secret = try ask(options, for: purpose)
+        }
+        guard secret.count > 0 else { throw Failure(.noSecret, "\(source) is empty", hint: "A keystore cannot be opened with an empty passphrase.") }
+        return secret
+    }
+
+    /// The credential that a systemd unit was given, if there is one.
+    private static func credentialPath() -> String? {
+        guard let directory = Surroundings.value("CREDENTIALS_DIRECTORY"), directory.hasPrefix("/") else { return nil }
+        let path = directory + "/envelopefs.passphrase"
+        return (try? Paths.exists(path)) == true ? path : nil
+    }
+
+    // MARK: files and commands
+
+    private static func read(_ source: String, from path: String) throws(Failure) -> SecretBytes {
+        try filled(source) { (bytes: inout MutableByteSpan) throws(Errno) in
+            if path == "-" { return try SecretSource.read(from: .standardInput, into: &bytes) }
+            return try SecretSource.read(fromFile: path, into: &bytes)
+        }
+    }
+
+    private static func read(_ source: String, fromCommand command: String) throws(Failure) -> SecretBytes {
+        let child: ChildProcess
+        let output: SharedDescriptor
+        do throws(Errno) {
+            (child, output) = try start(command)
+        } catch {
+            throw Failure(.noSecret, "the passphrase command could not be started: \(error)")
+        }
+        let secret = Result { () throws(Failure) in
+            try filled(source) { (bytes: inout MutableByteSpan) throws(Errno) in try SecretSource.read(from: output, into: &bytes) }
+        }
+        let status: POSIX.ExitStatus
+        do throws(Errno) {
+            status = try child.wait()
+        } catch {
+            throw Failure(.noSecret, "the passphrase command cannot be waited for: \(error)")
+        }
+        guard status.isSuccess else {
+            throw Failure(.noSecret, "the passphrase command failed with status \(status.shellCode)", hint: "It is run by /bin/sh -c; try it by hand.")
+        }
+        return try secret.get()
+    }
+
+    /// The command, and what it prints. Only the command holds the writing end afterwards.
+    private static func start(_ command: String) throws(Errno) -> (ChildProcess, SharedDescriptor) {
+        let pipe = try Pipe()
+        var spawn = Spawn("/bin/sh", ["-c", command])
+        spawn.descriptors = [(number: 1, descriptor: pipe.writeEnd)]
+        return (try spawn.start(), pipe.readEnd)
+    }
+
+    /// A secret of exactly the bytes that `fill` gives; the memory that they were read into is wiped.
+    private static func filled(_ source: String, _ fill: (inout MutableByteSpan) throws(Errno) -> Int) throws(Failure) -> SecretBytes {
+        // The line end that is taken off must fit too.
+        let room = try held { () throws(CryptographyError) in try SecretBytes(count: limit + 2) }
+        defer { room.wipe() }
+        let count: Int
+        do throws(Errno) {
+            count = try room.withMutableBytes { (bytes: inout MutableByteSpan) throws(Errno) in try fill(&bytes) }
+        } catch {
+            throw refusal(of: source, error)
+        }
+        guard count <= limit else { throw refusal(of: source, .tooBig) }
+        return try held { () throws(CryptographyError) in
+            try room.withBytes { (bytes: ByteSpan) throws(CryptographyError) in try SecretBytes(copying: bytes.slice(0, count)) }
+        }
+    }
+
+    private static func held(_ make: () throws(CryptographyError) -> SecretBytes) throws(Failure) -> SecretBytes {
+        do throws(CryptographyError) {
+            return try make()
+        } catch {
+            throw Failure(.failure, "no memory for the passphrase", hint: "Memory that can be locked may be exhausted: see 'ulimit -l'.")
+        }
+    }
+
+    private static func refusal(of source: String, _ error: Errno) -> Failure {
+        switch error {
+        case .tooBig: Failure(.noSecret, "\(source) holds more than \(limit) bytes")
+        case .interrupted: Failure(.noSecret, "no passphrase was given")
+        case .noDeviceOrAddress, .noData, .notTerminal:
+            Failure(
+                .noSecret, "no passphrase was given, and there is no terminal to ask on",
+                hint: "Give --passphrase-file FILE or --passphrase-command COMMAND, or set ENVELOPEFS_PASSPHRASE_FILE.")
+        default: Failure(.noSecret, "\(source) cannot be read: \(error)")
+        }
+    }
+
+    // MARK: the terminal
+
+    private static func ask(_ options: SecretOptions, for purpose: Purpose) throws(Failure) -> SecretBytes {
+        let word = options.recoveryCode ? "Recovery code" : "Passphrase"
+        switch purpose {
+        case .open(let keystore):
+            return try typed("\(word) for \(keystore): ")
+        case .choose(let keystore):
+            let first = try typed("New passphrase for \(keystore): ")
+            guard first.count > 0 else { return first }
+            guard try typed("The same again: ").isEqual(to: first) else { throw Failure(.noSecret, "the two passphrases differ", hint: "Nothing was changed; try again.") }
+            return first
+        }
+    }
+
+    private static func typed(_ prompt: String) throws(Failure) -> SecretBytes {
+        try filled("the terminal") { (bytes: inout MutableByteSpan) throws(Errno) in try Terminal.readSecret(prompt: prompt, into: &bytes) }
+    }
+}

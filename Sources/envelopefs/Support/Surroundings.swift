@@ -1,0 +1,32 @@
+// What the environment says: variables, the working directory, the user's own directories.
+
+import FoundationEssentials
+
+/// The environment of the process, read where it is asked for.
+enum Surroundings {
+    static func value(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
+
+    /// A directory of the XDG base directory specification: the variable if it is an absolute path, else below HOME.
+    static func directory(_ variable: String, orBelowHome fallback: String) -> String? {
+        if let given = value(variable), given.hasPrefix("/") { return given }
+        guard let home = value("HOME"), home.hasPrefix("/") else { return nil }
+        return home + "/" + fallback
+    }
+}
+
+extension String {
+    /// The path from the root, with `.` and `..` and doubled slashes taken out by the text alone.
+    var absolutePath: String {
+        let whole = hasPrefix("/") ? self : FileManager.default.currentDirectoryPath + "/" + self
+        var parts: [Substring] = []
+        for part in whole.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
+    /// Whether this path is `directory` or below it; both absolute.
+    func isInside(_ directory: String) -> Bool {
+        self == directory || directory == "/" || hasPrefix(directory + "/")
+    }
+}

@@ -1,0 +1,88 @@
+// What the disk says of a vault without any key: vault.json and the lock.
+
+import Format
+import POSIX
+
+/// The vault at a path, as far as it can be read by anybody.
+struct VaultFiles {
+    /// Absolute, without links.
+    let path: String
+    /// Nobody has vouched for it.
+    let configuration: UnverifiedVaultConfiguration
+
+    /// - Throws: `Failure` for a directory that is missing, is no vault, or whose vault.json does not read.
+    init(at given: String) throws(Failure) {
+        path = try Self.resolve(given)
+        configuration = try Self.read(path)
+    }
+
+    /// The vault that holds `path`, found by going up.
+    init(holding path: String) throws(Failure) {
+        var directory = path
+        while true {
+            if (try? Paths.exists(directory + "/.envelopefs")) == true { break }
+            guard directory != "/", let slash = directory.lastIndex(of: "/") else { throw Failure(.notAVault, "\(path) is not in a vault", hint: "Give a vault, a file in one, or a file in a mount.") }
+            directory = slash == directory.startIndex ? "/" : String(directory[..<slash])
+        }
+        self.path = directory
+        configuration = try Self.read(directory)
+    }
+
+    private static func resolve(_ path: String) throws(Failure) -> String {
+        do throws(Errno) {
+            guard try Paths.status(path).isDirectory else { throw .notDirectory }
+            return String(decoding: try Paths.resolve(path), as: UTF8.self)
+        } catch {
+            switch error {
+            case .noEntry, .notDirectory: throw .noVault(path)
+            default: throw Failure("\(path) cannot be opened", error)
+            }
+        }
+    }
+
+    private static func read(_ path: String) throws(Failure) -> UnverifiedVaultConfiguration {
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try Paths.read(path + "/.envelopefs/vault.json", limit: VaultConfiguration.maximumSize)
+        } catch {
+            switch error {
+            case .noEntry, .notDirectory:
+                if (try? Paths.exists(path + "/.envelopefs")) == true { throw .unfinished(path) }
+                throw Failure(.notAVault, "\(path) is not a vault", hint: "'envelopefs init' makes a new or empty directory one.")
+            case .fileTooLarge:
+                throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: it is too large", hint: Failure.restoreHint)
+            default:
+                throw Failure("\(path)/.envelopefs/vault.json cannot be read", error)
+            }
+        }
+        do throws(FormatError) {
+            return try VaultConfiguration.parse(bytes.span)
+        } catch {
+            if case .vaultUnsupported(let why) = error { throw Failure(.vaultUnsupported, "\(path) needs a newer program: \(why)", hint: "Use a newer envelopefs.") }
+            throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: \(error)", hint: Failure.restoreHint)
+        }
+    }
+
+    // MARK: who has it
+
+    /// The process that has a vault, as it wrote itself.
+    struct Owner: Equatable {
+        let process: Int32
+        let mountPoint: String
+    }
+
+    /// Who holds a vault's lock. Nil when nobody does, or the lock may not be read.
+    static func owner(of vault: String) -> Owner? {
+        guard let file = try? SharedDescriptor.open(vault + "/.envelopefs/lock", [.readOnly, .noFollow]), let text = try? file.readToEnd(limit: 65536) else { return nil }
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", maxSplits: 1)
+        guard let process = lines.first.flatMap({ Int32($0) }), isHeld(file, by: process) else { return nil }
+        return Owner(process: process, mountPoint: lines.count > 1 ? String(lines[1].prefix { $0 != "\n" }) : "")
+    }
+
+    /// Asks the kernel's list of locks. Never by taking the lock: that could make a mount fail that begins meanwhile.
+    private static func isHeld(_ file: SharedDescriptor, by process: Int32) -> Bool {
+        let holders = (try? file.lockHolders()) ?? []
+        // Where the list does not tell (btrfs, other process namespaces), the process must do.
+        return holders.isEmpty ? Processes.name(of: process) == "envelopefs" : true
+    }
+}
