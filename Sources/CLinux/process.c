@@ -40,8 +40,8 @@ int linux_unshare_mounts(int with_user_namespace) {
     if (unshare(CLONE_NEWNS | (with_user_namespace ? CLONE_NEWUSER : 0)) < 0) return -errno;
     ANSWER(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
 }
-int linux_unmount(const uint8_t *path, int is_lazy) {
-    ANSWER(umount2((const char *)path, (is_lazy ? MNT_DETACH : 0) | UMOUNT_NOFOLLOW));
+int linux_unmount(const uint8_t *path, int is_lazy, int is_forced) {
+    ANSWER(umount2((const char *)path, (is_lazy ? MNT_DETACH : 0) | (is_forced ? MNT_FORCE : 0) | UMOUNT_NOFOLLOW));
 }
 
 int linux_get_limit(int resource, uint64_t *soft, uint64_t *hard) {

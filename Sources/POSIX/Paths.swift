@@ -68,9 +68,10 @@ package enum Paths {
         try unsafe succeed(linux_renameat2(LINUX_AT_FDCWD, path, LINUX_AT_FDCWD, newPath, flags.rawValue))
     }
     /// Takes a mount away (root; others use fusermount3). EBUSY when in use and not `lazily`.
-    package static func unmount(_ path: String, lazily: Bool = false) throws(Errno) {
+    /// `cutsConnection`: whatever serves the file system (a FUSE daemon, a server) is let go of first; its users get errors from then on.
+    package static func unmount(_ path: String, lazily: Bool = false, cutsConnection: Bool = false) throws(Errno) {
         let path = try terminatedPath(path)
-        try unsafe succeed(linux_unmount(path, lazily ? 1 : 0))
+        try unsafe succeed(linux_unmount(path, lazily ? 1 : 0, cutsConnection ? 1 : 0))
     }
     /// The bytes of a file. EFBIG past `limit`. Never for secrets.
     package static func read(_ path: String, limit: Int) throws(Errno) -> [UInt8] {

@@ -16,7 +16,7 @@ int linux_die_with_parent(int signal);
 int linux_new_session(void);
 uint32_t linux_set_umask(uint32_t mask);
 int linux_unshare_mounts(int with_user_namespace);
-int linux_unmount(const uint8_t *path, int is_lazy);
+int linux_unmount(const uint8_t *path, int is_lazy, int is_forced);
 
 // resource: LINUX_RLIMIT_*. Values are UINT64_MAX where unlimited.
 int linux_get_limit(int resource, uint64_t *soft, uint64_t *hard);

@@ -84,7 +84,7 @@ enum Daemon {
     /// Serves until the mount is taken away or a signal ends it; the vault is sealed and its keys are wiped on return.
     /// - Parameter ready: called once, when the kernel has the mount; false ends it again.
     static func serve(_ plan: MountPlan, secret: UnlockSecret, logger: Logger, ready: () -> Bool) throws(Failure) {
-        try holdSignals()
+        try prepareProcess()
         let keystore = try KeystoreDoor.open(plan.keystore, secret: secret)
         let keyring = try KeystoreDoor.keyring(of: keystore)
         defer {
@@ -123,13 +123,17 @@ enum Daemon {
         }
     }
 
-    /// Signals wait until the session takes them: a thread of the database's must not be ended by one.
-    private static func holdSignals() throws(Failure) {
+    /// Largest table of descriptors that is made at once: 2 MiB of the kernel's memory.
+    private static let descriptorTable: UInt64 = 1 << 18
+
+    /// Before there is any thread. Signals wait until the session takes them: a thread of the database's must not be ended by one.
+    private static func prepareProcess() throws(Failure) {
         do throws(Errno) {
             try SignalSet([.hangUp, .interrupt, .terminate]).block()
             try Signal.pipe.ignore()
+            try ResourceLimits.growDescriptorTable(to: min(ResourceLimits.raiseOpenFiles(), descriptorTable))
         } catch {
-            throw Failure("signals cannot be held back", error)
+            throw Failure("the process cannot be prepared for serving", error)
         }
     }
 }

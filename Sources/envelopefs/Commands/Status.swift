@@ -48,7 +48,7 @@ struct MountStatus: Encodable {
         vault = String(decoding: mount.source, as: UTF8.self)
         let configuration = (try? VaultFiles(at: vault))?.configuration.claimed
         vaultID = configuration?.vaultID.description
-        defaultKey = configuration?.defaultKey.description
+        defaultKey = configuration?.defaultKey.keyText
         let words = mount.options.split(separator: ",") + mount.superOptions.split(separator: ",")
         isReadOnly = words.contains("ro")
         let owner = VaultFiles.owner(of: vault)

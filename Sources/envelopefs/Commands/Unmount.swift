@@ -44,7 +44,8 @@ enum MountEnd {
         let vault = String(decoding: mount.source, as: UTF8.self)
         let owner = VaultFiles.owner(of: vault)
         let end = SystemClock.monotonic + UInt64(patience.milliseconds) * 1_000_000
-        if force { cutOff(mount) }
+        let holders = force ? Holder.all(of: path).filter { $0.processID != owner?.process } : []
+        if force { cutOff(mount, path) }
         waiting: while true {
             switch Unmounting.unmount(path, lazily: force) {
             case .unmounted: break waiting
@@ -54,12 +55,14 @@ enum MountEnd {
                 SystemClock.sleep(nanoseconds: 50_000_000)
             }
         }
-        try waitUntilSealed(vault, owner, path, force: force)
+        try waitUntilSealed(vault, owner, path, holders)
     }
 
-    /// Has the kernel write out what it can, and then end the connection, where it lets this user do so (fusectl).
-    private static func cutOff(_ mount: MountedFilesystem) {
+    /// Has the kernel write out what it can, and then end the connection, where it lets this user do so: root always, others through fusectl.
+    /// Where it does not, the unmounting that follows is a lazy one.
+    private static func cutOff(_ mount: MountedFilesystem, _ path: String) {
         if let root = try? SharedDescriptor.open(mount.mountPoint.span, [.readOnly, .directory]) { try? root.syncFilesystem() }
+        if CurrentProcess.effectiveUserID == 0, (try? Paths.unmount(path, lazily: true, cutsConnection: true)) != nil { return }
         let control = "/sys/fs/fuse/connections/\(mount.device.minor)/abort"
         if let abort = try? SharedDescriptor.open(control, .writeOnly) { try? abort.writeSequence("1") }
     }
@@ -71,19 +74,19 @@ enum MountEnd {
     }
 
     /// The daemon holds the vault's lock until everything is sealed and synced, however long the disk takes.
-    /// After force it may still serve programs that hold the mount; that is waited for only shortly.
-    private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, force: Bool) throws(Failure) {
+    /// - Parameter holders: programs from which the mount was taken by force. If they are still served, that is waited for only shortly.
+    private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, _ holders: [Holder]) throws(Failure) {
         guard let owner else { return }
         let begun = SystemClock.monotonic
         var hasTold = false
         while VaultFiles.owner(of: vault) == owner, Signal.isAlive(process: owner.process) {
             if !hasTold && SystemClock.monotonic - begun > 3_000_000_000 {
                 hasTold = true
-                let holders = Holder.all(of: path).filter { $0.processID != owner.process }
-                guard holders.isEmpty || !force else {
+                let left = holders.filter { Signal.isAlive(process: $0.processID) }
+                guard left.isEmpty else {
                     throw Failure(
                         .mountBusy, "\(path) is out of sight, but process \(owner.process) still serves the programs that hold it; it seals the vault when they end",
-                        hint: holders.map(\.description).joined(separator: "\n"))
+                        hint: left.map(\.description).joined(separator: "\n"))
                 }
                 Console.note("\(path) is gone; process \(owner.process) still seals")
             }
