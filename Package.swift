@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "FilesystemTests", dependencies: ["Filesystem", "KeyManagement", "Format", "Cryptography", "POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "POSIXTests", dependencies: ["POSIX", "Bytes"], swiftSettings: relaxed),
-        .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "POSIX", "Bytes"], swiftSettings: relaxed),
+        .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "KeyManagement", "Cryptography", "POSIX", "Bytes", .product(name: "Logging", package: "swift-log")], swiftSettings: relaxed),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),

@@ -28,7 +28,9 @@ import POSIX
 
     // MARK: replies without content
 
+    /// Never `ENOSYS`, which means to the kernel that this kind of request need not be sent again: an errno from below is no such promise.
     consuming func fail(_ error: Errno) {
+        let error = error == .notImplemented ? Errno.notSupported : error
         unsafe fuse_reply_err(handle, error.code)
         discard self
     }

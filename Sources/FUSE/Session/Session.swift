@@ -79,6 +79,7 @@ import Synchronization
     package var missingCapabilities: Capabilities? { service.agreement.withLock { $0?.missing } }
 
     /// Serves until the vault is unmounted: by anybody, or by SIGTERM, SIGINT or SIGHUP, which this thread takes.
+    /// The three stay blocked in it, so that none ends the process while the vault is sealed afterwards.
     /// - Parameter ready: called once, when programs can use the mount.
     /// - Throws: `negotiation`, `connectionLost`, `system`.
     package func run(ready: () -> Void) throws(MountError) {
@@ -138,7 +139,6 @@ import Synchronization
         loop.watchBell.ring()
         do throws(Errno) {
             try watch?.join()
-            try Events.signals.unblock()
         } catch {
             service.logger.error("ending the session: \(error)")
         }

@@ -1,0 +1,99 @@
+// A mount from its beginning to its end, through the kernel.
+
+import Filesystem
+import Foundation
+import POSIX
+import Testing
+
+@testable import FUSE
+
+@Suite(.serialized, .enabled(if: FileManager.default.isWritableFile(atPath: "/dev/fuse"), "needs /dev/fuse"))
+struct SessionTests {
+    @Test func namesAreMadeListedMovedAndRemoved() throws {
+        let mounted = try MountedVault()
+        let result = try mounted.shell(
+            """
+            set -e
+            mkdir -p a/b && ln -s some/target a/link && mkfifo a/pipe
+            [ "$(readlink a/link)" = some/target ]
+            mv a/b a/c && ls a
+            for i in $(seq 300); do mkdir d$i; done
+            ls | wc -l
+            ls -l | grep -c ^d
+            rmdir d* && rm -r a && ls
+            """)
+        #expect(result.text == "c\nlink\npipe\n301\n301\n")
+        #expect(result.status == 0)
+        try mounted.end()
+    }
+
+    @Test func aNameThatIsNotThereIsLookedUpOnce() throws {
+        let mounted = try MountedVault()
+        try mounted.shell("stat missing; true")
+        let before = mounted.session.requestsServed
+        try mounted.shell("for i in $(seq 50); do [ ! -e missing ] || echo there; done")
+        // Entering the directory costs some; fifty look-ups would cost fifty.
+        #expect(mounted.session.requestsServed - before < 25)
+        #expect(try mounted.shell("mkdir missing && ls").text == "missing\n")
+        try mounted.end()
+    }
+
+    @Test func listingsKeepNamesOfAnyLengthApart() throws {
+        let mounted = try MountedVault()
+        let result = try mounted.shell(
+            """
+            set -e
+            for n in 1 2 7 8 9 100 174 175; do mkdir "$(printf 'x%.0s' $(seq $n))"; done
+            ls -U | awk '{print length($0)}' | sort -n | tr '\\n' ' '
+            """)
+        #expect(result.text == "1 2 7 8 9 100 174 175 ")
+        try mounted.end()
+    }
+
+    @Test func aBusyMountStaysAndItsHolderIsNamed() throws {
+        let mounted = try MountedVault()
+        let holder = Process()
+        holder.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        holder.arguments = ["60"]
+        holder.currentDirectoryURL = URL(fileURLWithPath: mounted.mountPoint)
+        try holder.run()
+        #expect(mounted.session.unmount(lazily: false) == .busy)
+        let holders = Holder.all(of: mounted.mountPoint)
+        #expect(holders == [Holder(processID: holder.processIdentifier, program: "sleep", path: mounted.mountPoint)])
+        #expect(try mounted.shell("mkdir still && ls").text == "still\n")
+        kill(holder.processIdentifier, SIGKILL)
+        holder.waitUntilExit()
+        try mounted.end()
+    }
+
+    @Test func everyCapabilityCanBeLeftOut() throws {
+        var options = MountOptions()
+        options.capabilities = []
+        options.makeShared()
+        let mounted = try MountedVault(options)
+        #expect(try mounted.shell("mkdir a && mv a b && ls && stat -c %F b").text == "b\ndirectory\n")
+        try mounted.end()
+    }
+
+    @Test func oneThreadAloneServes() throws {
+        var options = MountOptions()
+        options.maxThreads = 1
+        options.spin = 0
+        let mounted = try MountedVault(options)
+        #expect(try mounted.shell("mkdir a && sync -f . && ls").text == "a\n")
+        try mounted.end()
+    }
+
+    @Test func manyClientsAtOnce() throws {
+        let mounted = try MountedVault()
+        let result = try mounted.shell(
+            """
+            for c in 1 2 3 4 5 6; do
+              ( mkdir c$c; for i in $(seq 60); do mkdir c$c/$i && mv c$c/$i c$c/m$i && ls c$c >/dev/null; done; rmdir c$c/m* c$c ) &
+            done
+            wait; ls
+            """)
+        #expect(result.text == "")
+        try mounted.end()
+    }
+}
