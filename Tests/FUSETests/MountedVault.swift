@@ -83,9 +83,18 @@ final class MountedVault: Sendable {
     /// Unmounts, waits for the loop's end, closes the vault, removes everything.
     func end() throws {
         #expect(session.unmount(lazily: false) == .unmounted)
+        try wait()
+        try close()
+    }
+
+    /// Waits until `run` has returned, without an error.
+    func wait() throws {
         try thread.join()
         #expect(throws: Never.self) { try shared.value?.get() }
         #expect(shared.value != nil)
+    }
+
+    func close() throws {
         try vault.close()
         try FileManager.default.removeItem(atPath: directory)
     }
