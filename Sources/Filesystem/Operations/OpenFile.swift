@@ -76,7 +76,16 @@ extension Vault {
 
     /// Takes a file's content into use, opening the backing file where that is needed. To be ended by `release`.
     func acquire(_ file: RegularFile, of inode: Inode, writable: Bool) throws(Errno) -> FileContent {
-        if let content = file.acquireKnown(writable: writable) { return content }
+        if let content = file.acquireKnown(writable: writable) {
+            do throws(Errno) {
+                try content.wakeIfResting()
+            } catch {
+                file.release(writable: writable, of: inode, in: self)
+                throw error
+            }
+            if writable { sealer.withdraw(content) }
+            return content
+        }
         return try inode.reach { (parent, name) throws(Errno) in
             try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: name), in: self) { (writable) throws(Errno) in
                 try self.openAccessible(at: name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
