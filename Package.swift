@@ -58,7 +58,7 @@ let package = Package(
             swiftSettings: strict),
         // tests
         .testTarget(name: "MountedTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
-        .testTarget(name: "FilesystemTests", dependencies: ["Filesystem", "KeyManagement", "Format", "Cryptography", "POSIX", "Bytes"], swiftSettings: relaxed),
+        .testTarget(name: "FilesystemTests", dependencies: [.product(name: "Logging", package: "swift-log"), "Filesystem", "KeyManagement", "Format", "Cryptography", "POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "POSIXTests", dependencies: ["POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "KeyManagement", "Cryptography", "POSIX", "Bytes", .product(name: "Logging", package: "swift-log")], swiftSettings: relaxed),
