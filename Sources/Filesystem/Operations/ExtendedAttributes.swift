@@ -5,14 +5,16 @@ import Format
 import POSIX
 
 extension Vault {
+    private static let userPrefix = Array("user.".utf8)
+
     private enum Namespace {
         case sealed, passedThrough
     }
 
     /// - Throws: `EOPNOTSUPP` for a namespace that a vault does not keep (`trusted.*`, `system.*` but ACLs).
     private static func namespace(of name: [UInt8]) throws(Errno) -> Namespace {
-        if name.starts(with: Array("user.".utf8)) {
-            if name.count == 5 { throw .invalidArgument }
+        if name.starts(with: userPrefix) {
+            if name.count == userPrefix.count { throw .invalidArgument }
             return .sealed
         }
         if name.starts(with: Array("security.".utf8)) || isACL(name) { return .passedThrough }
@@ -110,11 +112,9 @@ extension Vault {
     }
 
     private func sealAttributeName(_ plain: [UInt8]) throws(Errno) -> [UInt8] {
-        let sealed: [UInt8]
-        do throws(FormatError) { sealed = try names.sealAttributeName(plain.span) } catch { throw .ioError }
-        // What the kernel takes as a name.
-        guard sealed.count <= 255 else { throw .nameTooLong }
-        return sealed
+        // What xattr(7) answers for a name that is too long: the sealed one must fit, too.
+        guard plain.count <= NameCipher.maximumAttributeNameSize else { throw .outOfRange }
+        do throws(FormatError) { return try names.sealAttributeName(plain.span) } catch { throw .ioError }
     }
 
     /// What values are bound to; a file gets its header, which holds its id, when it has none.

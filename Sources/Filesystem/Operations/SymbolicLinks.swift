@@ -5,9 +5,6 @@ import Format
 import POSIX
 
 extension Vault {
-    /// The longest sealed target: what readlink of the backing file system can give.
-    private static var maximumSealedTarget: Int { 4095 }
-
     /// The target of a link.
     /// - Throws: `EIO` when it does not authenticate, `EINVAL` for an object that is no link.
     package func readLink(_ inode: Inode) throws(Errno) -> [UInt8] {
@@ -26,9 +23,7 @@ extension Vault {
 
     /// - Throws: `ENAMETOOLONG` for a target over 3054 bytes.
     func sealTarget(_ target: ByteSpan) throws(Errno) -> [UInt8] {
-        let sealed: [UInt8]
-        do throws(FormatError) { sealed = try names.sealLinkTarget(target) } catch { throw .ioError }
-        guard sealed.count <= Self.maximumSealedTarget else { throw .nameTooLong }
-        return sealed
+        guard target.count <= NameCipher.maximumLinkSize else { throw .nameTooLong }
+        do throws(FormatError) { return try names.sealLinkTarget(target) } catch { throw .ioError }
     }
 }

@@ -30,6 +30,9 @@ final class VaultLock: Sendable {
         return .inUse(processID: process, mountPoint: mountPoint)
     }
 
-    /// Says that nobody holds it any more. The lock itself goes with the descriptor.
-    func release() { try? file?.truncate(to: 0) }
+    /// Lets go of it, and says so in the file.
+    func release() {
+        try? file?.truncate(to: 0)
+        try? file?.unlock()
+    }
 }

@@ -170,6 +170,7 @@ import Testing
         let inode = try scratch.makeFile("file", content: "x")
         let directory = try scratch.makeDirectory("directory")
         let name = Array("user.note".utf8)
+        let none: [UInt8] = []
         for object in [inode, directory] {
             try scratch.vault.setAttribute(name.span, to: Array("planted marker".utf8).span, flags: [], of: object)
             #expect(try scratch.vault.attribute(name.span, of: object) == Array("planted marker".utf8))
@@ -177,7 +178,7 @@ import Testing
             #expect(scratch.errno { try scratch.vault.setAttribute(name.span, to: [1].span, flags: .create, of: object) } == .exists)
             try scratch.vault.removeAttribute(name.span, of: object)
             #expect(scratch.errno { _ = try scratch.vault.attribute(name.span, of: object) } == .noData)
-            try scratch.vault.setAttribute(name.span, to: [].span, flags: [], of: object)
+            try scratch.vault.setAttribute(name.span, to: none.span, flags: [], of: object)
             #expect(try scratch.vault.attribute(name.span, of: object).isEmpty)
         }
         #expect(scratch.errno { _ = try scratch.vault.attribute(Array("trusted.x".utf8).span, of: inode) } == .notSupported)

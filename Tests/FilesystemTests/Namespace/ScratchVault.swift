@@ -27,7 +27,7 @@ final class ScratchVault {
         let passphrase = try SecretBytes(copying: Array("correct horse".utf8).span)
         let (keystore, _) = try Keystore.create(
             at: base + "/keystore.db", passphrase: passphrase, scrypt: ScryptParameters(logN: 14, r: 8, p: 1))
-        key = try keystore.createKey(alias: "alias/test").keyID
+        key = try keystore.createKey(alias: "alias/test")
         keyring = try keystore.keyring()
         try Vault.create(at: base + "/vault", keyring: keyring, key: key, keystoreHint: nil)
         vault = try Self.open(base, keyring)
