@@ -13,6 +13,7 @@ Allowed differences: comparison.py.
 
 import argparse
 import ast
+import errno
 import os
 import random
 import shutil
@@ -167,8 +168,53 @@ class Writer:
         return 1
 
 
+def read_everything(top, drop_caches):
+    """A reader beside the writers: walks the mount again and again, reads what it meets; only what vanishes may fail."""
+    vanished = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.ELOOP)
+    while True:
+        for folder, folders, files in os.walk(os.fsencode(top)):
+            for name in folders + files:
+                path = os.path.join(folder, name)
+                try:
+                    if stat.S_ISREG(os.lstat(path).st_mode):
+                        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                        try:
+                            os.pread(descriptor, 50000, 0)
+                        finally:
+                            os.close(descriptor)
+                    os.listxattr(path, follow_symlinks=False)
+                except OSError as error:
+                    if error.errno not in (*vanished, errno.EACCES, errno.EPERM):
+                        print(f"\nDIFFERENCE: the reader got {errno.errorcode.get(error.errno)} for {path!r}", flush=True)
+                        return
+        if drop_caches:
+            with open("/proc/sys/vm/drop_caches", "w") as switch:
+                switch.write("2")
+        time.sleep(0.05)
+
+
 def run_round(settings, round_number, counts):
-    """Starts the writers, watches that they get on, and returns whether all found both sides equal."""
+    """Starts the writers and readers, watches that they get on, and returns whether all found both sides equal."""
+    readers = []
+    for _ in range(settings.readers if any(counts) else 0):
+        reader = os.fork()
+        if reader == 0:
+            try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                read_everything(settings.mount, settings.drop_caches)
+            finally:
+                os._exit(3)
+        readers.append(reader)
+    try:
+        good = run_writers(settings, round_number, counts)
+    finally:
+        for reader in readers:
+            os.kill(reader, signal.SIGKILL)
+        ends = [os.waitpid(reader, 0)[1] for reader in readers]
+    return good and all(os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGKILL for end in ends)
+
+
+def run_writers(settings, round_number, counts):
     children = {}
     for number, count in enumerate(counts):
         child = os.fork()
@@ -351,6 +397,8 @@ def main():
     parser.add_argument("--minimize", action="store_true")
     parser.add_argument("--minimize-seconds", type=float, default=300)
     parser.add_argument("--traces", type=Path, default=None)
+    parser.add_argument("--readers", type=int, default=1, help="processes that walk and read the mount meanwhile")
+    parser.add_argument("--drop-caches", action="store_true", help="the readers also make the kernel forget inodes (root)")
     parser.add_argument("--quiet", action="store_true")
     settings = parser.parse_args()
     vaults.run_self_as(settings.who)

@@ -68,7 +68,7 @@ class FaultyPair(differential.Pair):
         super().__init__(plain_top, mount_top)
         self.mount = MountSide(mount_top + b"/" + differential.DEPTH)
 differential.Pair = FaultyPair
-sys.argv = ["differential.py", "--plain", {plain!r}, "--mount", {mount!r}, "--operations", "8000", "--seed", "planted", "--quiet",
+sys.argv = ["differential.py", "--plain", {plain!r}, "--mount", {mount!r}, "--operations", "8000", "--readers", "0", "--seed", "planted", "--quiet",
             "--traces", {traces!r}]
 differential.main()
 """

@@ -321,10 +321,13 @@ def case_swiftbuild(vault, short):
     """The project builds inside its own mount (long)."""
     sources = vault.mount_point / "project"
     shutil.copytree(HERE.parents[1], sources, symlinks=True, ignore=shutil.ignore_patterns(".build*", ".git"))
-    checkouts = HERE.parents[1] / ".build"
     environment = dict(os.environ, HOME=str(vault.base))
-    cache = [] if os.geteuid() else ["--cache-path", Path.home() / ".cache/org.swift.swiftpm"]
-    del checkouts
+    # dependencies that were fetched before; for an ordinary user name a folder that he may read
+    fetched = Path(os.environ.get("ENVELOPEFS_SWIFTPM_CACHE", Path.home() / ".cache/org.swift.swiftpm"))
+    cache = []
+    if fetched.is_dir():
+        shutil.copytree(fetched, vault.base / "swiftpm", symlinks=True)
+        cache = ["--cache-path", vault.base / "swiftpm"]
     started = time.monotonic()
     run("swift", "build", *cache, folder=sources, environment=environment, timeout=3000)
     print(f"  swift build in {time.monotonic() - started:.0f} s")
