@@ -219,13 +219,17 @@ class Vault:
         self.pid = None
 
     def _is_running(self):
+        """Whether a thread of the daemon lives: after a kill the first thread is a zombie while others still hold files."""
         if not self.pid:
             return False
         try:
-            with open(f"/proc/{self.pid}/stat") as file:
-                return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
-        except OSError:
-            return False
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                with open(f"/proc/{self.pid}/task/{thread}/stat") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] not in "ZX":
+                        return True
+        except (FileNotFoundError, ProcessLookupError):
+            return os.path.exists(f"/proc/{self.pid}/task") and self._is_running()
+        return False
 
     def remount(self):
         self.unmount()
@@ -238,6 +242,10 @@ class Vault:
         while self._is_running():
             if time.monotonic() > deadline:
                 raise Failure("the daemon does not die")
+            time.sleep(0.01)
+        while os.path.exists(f"/proc/{self.pid}"):  # a zombie until init has noticed
+            if time.monotonic() > deadline:
+                raise Failure("nobody reaps the killed daemon")
             time.sleep(0.01)
         self.pid = None
         while is_mounted(self.mount_point):
