@@ -54,7 +54,7 @@ struct MountStatus: Encodable {
         let owner = VaultFiles.owner(of: vault)
         daemon = owner?.process
         // Without a lock (a vault on a read-only disk) only the mount itself can say.
-        isAlive = owner != nil || (try? Paths.status(mountPoint)) != nil
+        isAlive = owner != nil || (try? MountPoint.ask(mountPoint)) != nil
         userID = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
         options = mount.options + "," + mount.superOptions
     }

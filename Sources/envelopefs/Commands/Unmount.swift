@@ -79,7 +79,7 @@ enum MountEnd {
         guard let owner else { return }
         let begun = SystemClock.monotonic
         var hasTold = false
-        while VaultFiles.owner(of: vault) == owner, Signal.isAlive(process: owner.process) {
+        while VaultFiles.owner(of: vault) == owner {
             if !hasTold && SystemClock.monotonic - begun > 3_000_000_000 {
                 hasTold = true
                 let left = holders.filter { Signal.isAlive(process: $0.processID) }

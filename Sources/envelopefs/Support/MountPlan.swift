@@ -97,10 +97,14 @@ enum MountPoint {
         return names
     }
 
+    /// Asks whatever serves `path` for something that the kernel never answers from its caches, unlike a status.
+    /// - Throws: `ENOTCONN` when a daemon has gone.
+    static func ask(_ path: String) throws(Errno) { _ = try SharedDescriptor.open(path, [.pathOnly, .directory]).statistics() }
+
     /// Only a mount of ours that answers nothing but ENOTCONN is dead.
     private static func clearDeadMount(_ path: String) throws(Failure) {
         do throws(Errno) {
-            _ = try Paths.status(path)
+            try ask(path)
         } catch {
             guard error == .notConnected else { return }
             guard let mount = try? MountTable.mount(at: Array(path.utf8)), mount.type == "fuse.envelopefs" else {

@@ -79,10 +79,17 @@ struct VaultFiles {
         return Owner(process: process, mountPoint: lines.count > 1 ? String(lines[1].prefix { $0 != "\n" }) : "")
     }
 
+    /// Whether a process of this program has that id, and has not ended: one that nobody has waited for yet keeps its id and name.
+    static func isServing(_ process: Int32) -> Bool {
+        guard let text = try? Paths.read("/proc/\(process)/stat", limit: 4096), let name = text.lastIndex(of: UInt8(ascii: ")")), name + 2 < text.count else { return false }
+        let state = text[name + 2]
+        return Processes.name(of: process) == "envelopefs" && state != UInt8(ascii: "Z") && state != UInt8(ascii: "X")
+    }
+
     /// Asks the kernel's list of locks. Never by taking the lock: that could make a mount fail that begins meanwhile.
     private static func isHeld(_ file: SharedDescriptor, by process: Int32) -> Bool {
         let holders = (try? file.lockHolders()) ?? []
         // Where the list does not tell (btrfs, other process namespaces), the process must do.
-        return holders.isEmpty ? Processes.name(of: process) == "envelopefs" : true
+        return holders.isEmpty ? isServing(process) : holders.contains(process)
     }
 }

@@ -1,0 +1,266 @@
+// Every bad input that a user can give: a clear message, its exit code, and nothing changed.
+
+import Foundation
+import Testing
+
+@Suite("Bad input: secrets") struct BadSecretTests {
+    @Test func wrongPassphrase() throws {
+        let place = try Place()
+        try Data("wrong\n".utf8).write(to: URL(fileURLWithPath: place.path + "/wrong"))
+        for foreground in [[], ["--foreground"]] as [[String]] {
+            try expectRefusal(place, "wrongSecret", saying: ["passphrase", "recovery code"]) {
+                try place.shell("exec \"$BINARY\" mount \(foreground.joined()) --passphrase-file wrong vault mount")
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("--passphrase-file empty", "is empty"), ("--passphrase-file newline", "is empty"), ("--passphrase-file nowhere", "No such file"),
+        ("--passphrase-file long", "more than"), ("--passphrase-command false", "status 1"), ("--passphrase-command 'exit 0'", "is empty"),
+    ])
+    func unusableSource(options: String, words: String) throws {
+        let place = try Place(vault: false)
+        _ = try place.shell(": > empty; echo > newline; head -c 100000 /dev/zero | tr '\\0' x > long; mkdir vault")
+        try expectRefusal(place, "noSecret", saying: [words]) { try place.shell("exec \"$BINARY\" init \(options) vault") }
+        #expect(!FileManager.default.fileExists(atPath: place.keystore))
+    }
+
+    @Test func noSourceAndNoTerminal() throws {
+        let place = try Place()
+        try expectRefusal(place, "noSecret", saying: ["--passphrase-file"]) {
+            try place.run("mount", place.vault, place.mount, changes: ["ENVELOPEFS_PASSPHRASE_FILE": nil])
+        }
+    }
+
+    @Test func onlyOneLineEndIsTakenOff() throws {
+        let place = try Place()
+        #expect(try place.shell("printf 'correct horse' > p; exec \"$BINARY\" key list --passphrase-file p").status == 0)
+        #expect(try place.shell("printf 'correct horse\\n\\n' > p; exec \"$BINARY\" key list --passphrase-file p").status == code("wrongSecret"))
+        #expect(try place.shell("exec \"$BINARY\" key list --passphrase-command 'echo correct horse'").status == 0)
+        #expect(try place.shell("echo 'correct horse' | \"$BINARY\" key list --passphrase-file -").status == 0)
+        #expect(try place.shell("mkdir c && cp passphrase c/envelopefs.passphrase && exec \"$BINARY\" key list", changes: ["ENVELOPEFS_PASSPHRASE_FILE": nil, "CREDENTIALS_DIRECTORY": place.path + "/c"]).status == 0)
+    }
+
+    @Test func recoveryCodeOpens() throws {
+        let place = try Place(vault: false)
+        let made = try place.run("init", place.vault)
+        #expect(made.output.wholeMatch(of: /[0-9a-f]{32}\n/) != nil, "the vault's id alone stands on standard output: \(made.output)")
+        let code = try #require(made.errors.firstMatch(of: /[0-9A-Z]{6}(-[0-9A-Z]{6}){7}/)).0
+        try Data(code.utf8).write(to: URL(fileURLWithPath: place.path + "/code"))
+        #expect(try place.run("key", "list", "--recovery-code", "--passphrase-file", "code").status == 0)
+        #expect(try place.run("key", "list", "--passphrase-file", "code").status == CommandTests.code("wrongSecret"))
+        try Data(code.reversed().map { String($0) }.joined().utf8).write(to: URL(fileURLWithPath: place.path + "/code"))
+        #expect(try place.run("key", "list", "--recovery-code", "--passphrase-file", "code").status == CommandTests.code("wrongSecret"))
+    }
+}
+
+@Suite("Bad input: vaults") struct BadVaultTests {
+    @Test func notAVault() throws {
+        let place = try Place(vault: false)
+        _ = try place.shell("mkdir vault; echo plain > vault/plain")
+        for command in ["mount vault mount", "info vault/plain", "run vault -- true"] {
+            try expectRefusal(place, "notAVault", saying: ["vault"]) { try place.shell("exec \"$BINARY\" \(command)") }
+        }
+        for vault in ["nowhere", "passphrase"] {
+            try expectRefusal(place, "notAVault", saying: [vault]) { try place.run("mount", vault, "mount") }
+        }
+    }
+
+    @Test func unfinishedInit() throws {
+        let place = try Place()
+        _ = try place.shell("rm vault/.envelopefs/vault.json")
+        try expectRefusal(place, "vaultUnfinished", saying: ["did not finish", "envelopefs init"]) { try place.run("mount", place.vault, place.mount) }
+        let again = try place.run("init", place.vault)
+        #expect(again.status == 0 && again.errors.contains("did not finish"), "\(again.errors)")
+        #expect(try place.run("run", place.vault, "--", "touch", "x").status == 0)
+    }
+
+    @Test(arguments: [
+        ("truncate -s 100 V", "vaultDamaged"), ("truncate -s -1 V", "vaultDamaged"), (": > V", "vaultDamaged"), ("sed -i s/default/Default/ V", "vaultDamaged"),
+        ("sed -i -E 's/([0-9a-f]{31})[0-9a-e]/\\1f/' V", "vaultDamaged"), ("head -c 2000000 /dev/zero > V", "vaultDamaged"),
+        ("sed -i -E 's/(\"isClean\"|\"clean\")(: ?)true/\\1\\2false/' V", "vaultDamaged"),
+    ])
+    func damagedConfiguration(change: String, name: String) throws {
+        let place = try Place()
+        let before = try place.snapshot()
+        _ = try place.shell(change.replacingOccurrences(of: " V", with: " vault/.envelopefs/vault.json"))
+        try #require(place.snapshot() != before, "the change changed nothing: \(change)")
+        // An edited id may name another keystore or key: that is refused under its own code.
+        let outcome = try place.run("mount", place.vault, place.mount)
+        #expect([try code(name), try code("keystoreForeign"), try code("keyNotFound")].contains(outcome.status), "\(outcome.status) \(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("envelopefs: "))
+    }
+
+    @Test func alreadyMounted() throws {
+        let place = try Place()
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        _ = try place.shell("mkdir other")
+        let daemon = try place.shell("head -1 vault/.envelopefs/lock").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try expectRefusal(place, "vaultInUse", saying: [daemon, place.mount]) { try place.run("mount", place.vault, place.path + "/other") }
+        try expectRefusal(place, "vaultInUse", saying: [daemon]) { try place.run("run", place.vault, "--", "true") }
+        try expectRefusal(place, "mountPointInUse", saying: [place.mount]) { try place.run("mount", place.vault, place.mount) }
+        #expect(try place.shell("tr '\\0' ' ' < /proc/\(daemon)/cmdline").output.contains("correct") == false)
+        #expect(try place.run("unmount", place.mount).status == 0)
+        #expect(try place.run("unmount", place.mount).status == code("notMounted"))
+    }
+
+    @Test func foreignFiles() throws {
+        let place = try Place()
+        #expect(try place.run("run", place.vault, "--", "sh", "-c", "mkdir d; echo kept > d/file").status == 0)
+        _ = try place.shell("echo x > $(ls -d vault/*/)FOREIGN; echo x > vault/notes.txt; mkdir vault/dir; echo x > vault/AAAAAAAAAAAAAAAAAAAAAAAA")
+        let before = try place.snapshot()
+        let listed = try place.run("run", place.vault, "--log-file", "log", "--", "sh", "-c", "find . | sort; cat d/file")
+        #expect(listed.output == ".\n./d\n./d/file\nkept\n", "\(listed.output)")
+        let log = try String(contentsOfFile: place.path + "/log", encoding: .utf8)
+        for name in ["notes.txt", "FOREIGN", "AAAAAAAAAAAAAAAAAAAAAAAA"] { #expect(log.contains(name), "\(name) is not reported: \(log)") }
+        var after = try place.snapshot()
+        after[place.vault + "/.envelopefs/vault.json"] = before[place.vault + "/.envelopefs/vault.json"]
+        #expect(after == before, "foreign files were touched")
+    }
+
+    @Test func initRefusesWhatIsThere() throws {
+        let place = try Place()
+        try expectRefusal(place, "directoryNotEmpty", saying: ["vault already"]) { try place.run("init", place.vault) }
+        _ = try place.shell("mkdir full; echo x > full/precious")
+        try expectRefusal(place, "directoryNotEmpty", saying: ["precious"]) { try place.run("init", place.path + "/full") }
+        try expectRefusal(place, "failure", saying: ["No such file"]) { try place.run("init", place.path + "/no/where") }
+        try expectRefusal(place, "failure", saying: ["Not a directory"]) { try place.run("init", place.passphraseFile) }
+        #expect(try place.shell("ls full").output == "precious\n")
+    }
+
+    @Test(arguments: [("size=256k,ro", "storageReadOnly"), ("size=16k", "storageFull")])
+    func initOnABadDisk(options: String, name: String) throws {
+        let place = try Place(vault: false)
+        // Mounted for this one command, in a namespace of its own.
+        try expectRefusal(place, name, saying: ["disk"]) {
+            try place.shell("mkdir disk && exec unshare -m sh -c 'mount -t tmpfs -o \(options) none disk && \"$BINARY\" init disk/vault; s=$?; [ -z \"$(ls -A disk)\" ] || exit 99; exit $s'")
+        }
+        #expect(!FileManager.default.fileExists(atPath: place.keystore), "a keystore was made for a vault that cannot be")
+    }
+
+    @Test func readOnlyVault() throws {
+        let place = try Place()
+        #expect(try place.run("run", place.vault, "--", "sh", "-c", "echo hello > file").status == 0)
+        let inside = "mount --bind vault vault && mount -o remount,bind,ro vault &&"
+        try expectRefusal(place, "vaultReadOnly", saying: ["--read-only"]) { try place.shell("exec unshare -m sh -c '\(inside) exec \"$BINARY\" mount vault mount'") }
+        let outcome = try place.shell("exec unshare -m sh -c '\(inside) \"$BINARY\" mount --read-only vault mount && cat mount/file; touch mount/no; \"$BINARY\" unmount mount'")
+        #expect(outcome.output == "hello\n" && outcome.status == 0 && outcome.errors.contains("Read-only"), "\(outcome)")
+    }
+}
+
+@Suite("Bad input: keystores") struct BadKeystoreTests {
+    @Test func missing() throws {
+        let place = try Place()
+        _ = try place.shell("mv keystore.db elsewhere.db")
+        try expectRefusal(place, "keystoreMissing", saying: [place.keystore]) { try place.run("mount", place.vault, place.mount) }
+        try expectRefusal(place, "keystoreMissing", saying: ["/nowhere"]) { try place.run("key", "list", "--keystore", "/nowhere") }
+    }
+
+    @Test(arguments: [
+        ("echo garbage > keystore.db", "keystoreUnreadable"), (": > keystore.db", "keystoreUnreadable"), ("truncate -s 5000 keystore.db", "keystoreUnreadable"),
+        ("rm keystore.db; mkdir keystore.db", "keystoreUnreadable"),
+        ("sqlite3 keystore.db \"UPDATE cmk SET state='Disabled'\"", "keystoreUnreadable"), ("sqlite3 keystore.db 'DELETE FROM cmk'", "keystoreUnreadable"),
+        ("sqlite3 keystore.db 'UPDATE keystore SET schema_version=99; PRAGMA user_version=99'", "keystoreUnsupported"),
+    ])
+    func unreadable(change: String, name: String) throws {
+        let place = try Place()
+        let changed = try place.shell(change)
+        try #require(changed.status == 0, "\(changed.errors)")
+        try expectRefusal(place, name, saying: [place.keystore.hasSuffix("x") ? "" : "keystore"]) { try place.run("mount", place.vault, place.mount) }
+    }
+
+    @Test func ofAnotherUser() throws {
+        let place = try Place()
+        try expectRefusal(place, "keystoreUnreadable", saying: ["Permission denied"]) {
+            try place.shell("chmod 755 . vault vault/.envelopefs && chmod 644 vault/.envelopefs/vault.json passphrase && mkdir -m 777 free && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$BINARY\" mount vault free")
+        }
+    }
+
+    @Test func ofAnotherVault() throws {
+        let place = try Place()
+        #expect(try place.run("init", "other", "--keystore", "other.db").status == 0)
+        try expectRefusal(place, "keystoreForeign", saying: [place.keystore, "other.db"]) { try place.run("mount", "--keystore", "other.db", place.vault, place.mount) }
+    }
+
+    @Test func olderThanSeen() throws {
+        let place = try Place()
+        let steps = "cp keystore.db old.db && \"$BINARY\" key create && \"$BINARY\" run vault -- touch file && mv old.db keystore.db && rm -f keystore.db-*"
+        #expect(try place.shell(steps).status == 0)
+        try expectRefusal(place, "keystoreOlder", saying: ["--accept-older-keystore"]) { try place.run("mount", place.vault, place.mount) }
+        #expect(try place.run("mount", "--accept-older-keystore", place.vault, place.mount).status == 0)
+        #expect(try place.run("unmount", place.mount).status == 0)
+    }
+
+    @Test func keys() throws {
+        let place = try Place()
+        let made = try place.run("key", "create", "--alias", "alias/project", "--tag", "team=x", "--description", "for tests")
+        #expect(made.status == 0 && made.errors.isEmpty)
+        let id = made.output.trimmingCharacters(in: .newlines)
+        for reference in ["alias/project", id] {
+            let described = try JSONSerialization.jsonObject(with: Data(try place.run("key", "describe", reference, "--json").output.utf8)) as? [String: Any]
+            #expect(described?["keyID"] as? String == id && described?["state"] as? String == "Enabled")
+            #expect(described?["aliases"] as? [String] == ["alias/project"] && described?["description"] as? String == "for tests")
+        }
+        try expectRefusal(place, "alreadyExists", saying: ["alias/project"]) { try place.run("key", "create", "--alias", "alias/project") }
+        try expectRefusal(place, "keyNotFound", saying: ["alias/none"]) { try place.run("key", "describe", "alias/none") }
+        try expectRefusal(place, "usage", saying: ["what"]) { try place.run("key", "describe", "what is this") }
+        try expectRefusal(place, "usage", saying: ["nonsense"]) { try place.run("key", "create", "--tag", "nonsense") }
+        #expect(try place.run("init", "second", "--key", "alias/project").status == 0)
+        #expect(try place.run("info", "second").output.contains(id))
+    }
+}
+
+@Suite("Bad input: mount points") struct BadMountPointTests {
+    @Test func unusable() throws {
+        let place = try Place()
+        _ = try place.shell("mkdir full && echo x > full/precious")
+        try expectRefusal(place, "mountPointMissing", saying: ["nowhere", "mkdir"]) { try place.run("mount", place.vault, "nowhere") }
+        try expectRefusal(place, "mountPointMissing", saying: ["not a directory"]) { try place.run("mount", place.vault, "passphrase") }
+        try expectRefusal(place, "mountPointNotEmpty", saying: ["precious"]) { try place.run("mount", place.vault, "full") }
+        try expectRefusal(place, "mountPointNotEmpty", saying: ["vault itself"]) { try place.run("mount", place.vault, place.path) }
+        try expectRefusal(place, "usage", saying: ["inside the vault"]) { try place.run("mount", place.vault, place.vault + "/.envelopefs") }
+        try expectRefusal(place, "usage", saying: ["bogus"]) { try place.run("mount", "-o", "noatime,bogus", place.vault, place.mount) }
+        try expectRefusal(place, "usage", saying: ["inside the mount"]) { try place.run("mount", "--log-file", "mount/log", place.vault, place.mount) }
+    }
+
+    @Test func noDevice() throws {
+        let place = try Place()
+        try expectRefusal(place, "noFuseDevice", saying: ["/dev/fuse"]) {
+            try place.shell("mkdir dev && cp -a /dev/null /dev/zero /dev/urandom dev/ && exec unshare -m sh -c 'mount --bind dev /dev && exec \"$BINARY\" mount vault mount'")
+        }
+    }
+
+    @Test func noHelper() throws {
+        let place = try Place()
+        try expectRefusal(place, "noFusermount", saying: ["fusermount3", "fuse3"]) {
+            try place.shell("chown -R nobody . && exec unshare -m sh -c 'mount --bind /dev/null /usr/bin/fusermount3 && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$BINARY\" mount vault mount'")
+        }
+    }
+
+    @Test func deadMountIsClearedAway() throws {
+        let place = try Place()
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        let daemon = try place.shell("head -1 vault/.envelopefs/lock").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(try place.shell("echo kept > mount/file; sync mount/file; kill -9 \(daemon); sleep 0.2; ls mount").errors.contains("not connected"))
+        let status = try place.run("status", place.mount, "--json")
+        #expect(status.output.contains("\"isAlive\" : false"), "\(status.output)")
+        let again = try place.run("mount", place.vault, place.mount)
+        #expect(again.status == 0 && again.errors.contains("taken away"), "\(again.errors)")
+        #expect(try place.shell("cat mount/file").output == "kept\n")
+        #expect(try place.run("unmount", place.mount).status == 0)
+    }
+
+    @Test func busy() throws {
+        let place = try Place()
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        let holder = try place.shell("cd mount && { setsid sleep 60 >/dev/null 2>&1 & echo $!; }").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        try expectRefusal(place, "mountBusy", saying: ["sleep", place.mount, "--wait"]) { try place.run("unmount", place.mount) }
+        _ = try place.shell("(sleep 0.5; kill \(holder)) >/dev/null 2>&1 &")
+        let waited = try place.run("unmount", place.mount, "--wait", "10s")
+        #expect(waited.status == 0, "\(waited.errors)")
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        _ = try place.shell("cd mount && exec 3>held && echo written >&3 && { setsid sleep 5 >/dev/null 2>&1 & }")
+        #expect(try place.run("unmount", place.mount, "--force").status == 0)
+        #expect(try place.run("run", place.vault, "--", "cat", "held").output == "written\n")
+    }
+}

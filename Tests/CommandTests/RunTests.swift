@@ -1,0 +1,103 @@
+// `run`: a vault mounted for one job.
+
+import Foundation
+import Testing
+
+@Suite("Run") struct RunTests {
+    @Test func jobSeesTheMount() throws {
+        let place = try Place()
+        let first = try place.run("run", place.vault, "--", "sh", "-c", "pwd; echo \"$ENVELOPEFS_MOUNT\"; stat -c %a .; umask; ulimit -c; echo hello > file")
+        let lines = first.output.split(separator: "\n")
+        #expect(first.status == 0 && lines.count == 5 && lines[0] == lines[1], "\(first)")
+        #expect(try place.shell("umask; ulimit -c").output == lines.suffix(2).joined(separator: "\n") + "\n", "the job's limits are not its caller's")
+        #expect(!FileManager.default.fileExists(atPath: String(lines[0])), "the temporary mount point stays")
+        let second = try place.run("run", place.vault, "--at", "mount", "--", "sh", "-c", "pwd; cat mount/file; ls -A \"$ENVELOPEFS_MOUNT\"")
+        #expect(second.output == "\(place.path)\nhello\nfile\n", "\(second)")
+        #expect(try place.shell("ls -A mount; grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
+    }
+
+    @Test(arguments: [("exit 0", 0), ("exit 7", 7), ("exit 255", 255), ("kill -9 $$", 137), ("kill -15 $$", 143), ("kill -2 $$", 130)] as [(String, Int32)])
+    func statusIsTheJobs(script: String, status: Int32) throws {
+        let place = try Place()
+        let outcome = try place.run("run", place.vault, "--", "sh", "-c", script)
+        #expect(outcome.status == status && outcome.errors.isEmpty, "\(outcome)")
+    }
+
+    @Test func commandThatCannotBeRun() throws {
+        let place = try Place()
+        #expect(try place.run("run", place.vault, "--", "no-such-command").status == code("commandNotFound"))
+        #expect(try place.run("run", place.vault, "--", place.passphraseFile).status == code("commandNotExecutable"))
+        #expect(try place.run("run", place.vault).status == code("usage"))
+        #expect(try place.shell("grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
+    }
+
+    @Test func signalsEndTheJobAndTheMount() throws {
+        let place = try Place()
+        let outcome = try place.shell("\"$BINARY\" run vault -- sh -c 'trap \"echo ended; exit 5\" TERM; echo x > started; pwd; while :; do sleep 0.05; done' & sleep 3; kill $!; wait $!")
+        #expect(outcome.status == 5 && outcome.output.hasSuffix("ended\n"), "\(outcome)")
+        #expect(try place.run("run", place.vault, "--", "cat", "started").output == "x\n")
+    }
+
+    @Test func whatTheJobLeavesRunningLosesTheMount() throws {
+        let place = try Place()
+        let outcome = try place.run("run", place.vault, "--wait", "300ms", "--", "sh", "-c", "sleep 20 >/dev/null 2>&1 & exit 3")
+        #expect(outcome.status == 3 && outcome.errors.contains("sleep (pid "), "\(outcome)")
+        #expect(try place.run("run", place.vault, "--", "true").status == 0)
+    }
+}
+
+@Suite("Info and status") struct InfoTests {
+    @Test func filesOfAVault() throws {
+        let place = try Place()
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        _ = try place.shell("mkdir mount/d; echo small > mount/d/small; seq 100000 > mount/d/large; : > mount/d/empty; ln -s x mount/link")
+        for (name, form, size) in [("small", "inline", 6), ("large", "blocks", 588_895), ("empty", "empty", 0)] {
+            let text = try place.run("info", "mount/d/" + name, "--json").output
+            let info = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any], "\(text)")
+            #expect(info["form"] as? String == form && info["size"] as? Int == size, "\(text)")
+            #expect((info["path"] as? String)?.hasPrefix(place.vault + "/") == true)
+        }
+        #expect(try place.run("info", "mount/link").output.contains("link"))
+        #expect(try place.run("info", "mount").output.contains("mounted by") || place.run("info", "mount").output.contains("by process"))
+        let status = try JSONSerialization.jsonObject(with: Data(try place.run("status", "mount", "--json").output.utf8)) as? [String: Any]
+        #expect(status?["mountPoint"] as? String == place.mount && status?["vault"] as? String == place.vault && status?["isAlive"] as? Bool == true)
+        #expect(try place.run("unmount", place.mount).status == 0)
+        let states = try place.sealedFiles().map { try place.run("info", "--unlock", $0) }
+        #expect(states.allSatisfy { $0.status == 0 } && states.filter { $0.output.contains("sealed, generation") }.count == 2, "\(states)")
+        #expect(try place.run("info", "--unlock", "--json", place.vault).output.contains("\"isAuthentic\" : true"))
+        #expect(try place.run("status").errors.contains("nothing is mounted") || place.run("status").output.contains(place.mount) == false)
+    }
+
+    /// What an attacker may do to one file: `info` says so, reading gives EIO, the other file reads.
+    @Test(arguments: [
+        "truncate -s 5000 \"$F\"", "truncate -s 700 \"$F\"", "truncate -s +4096 \"$F\"", "truncate -s +1 \"$F\"", "dd if=/dev/zero of=\"$F\" bs=4096 seek=3 count=1 conv=notrunc",
+        "dd if=/dev/zero of=\"$F\" bs=512 count=1 conv=notrunc", "dd if=/dev/zero of=\"$F\" bs=512 seek=1 count=1 conv=notrunc", "dd if=\"$G\" of=\"$F\" bs=512 count=1 conv=notrunc",
+        "dd if=\"$G\" of=\"$F\" bs=512 count=2 conv=notrunc", "dd if=\"$G\" of=\"$F\" bs=4096 skip=2 seek=2 count=1 conv=notrunc",
+        "dd if=/dev/urandom of=\"$F\" bs=1 seek=300 count=1 conv=notrunc", "dd if=/dev/urandom of=\"$F\" bs=1 seek=500 count=1 conv=notrunc", "cp /bin/true \"$F\"",
+    ])
+    func damagedFile(change: String) throws {
+        let place = try Place()
+        #expect(try place.run("run", place.vault, "--", "sh", "-c", "seq 100000 > wombat; seq 100000 > quokka").status == 0)
+        let files = try place.sealedFiles()
+        try #require(files.count == 2)
+        let before = try place.snapshot()
+        _ = try place.shell(change, changes: ["F": files[0], "G": files[1]])
+        try #require(place.snapshot() != before, "nothing was changed")
+        let read = try place.run(
+            "run", place.vault, "--log-file", "log", "--", "sh", "-c", "seq 100000 > /tmp/$$.seq; for f in wombat quokka; do cmp $f /tmp/$$.seq && echo same; done; rm /tmp/$$.seq")
+        #expect(read.output == "same\n" && read.errors.contains("Input/output error"), "\(read)")
+        let log = try String(contentsOfFile: place.path + "/log", encoding: .utf8)
+        #expect(log.contains("error"), "no line in the log: \(log)")
+        #expect(!log.contains("wombat") && !log.contains("quokka"), "a plain name stands in the log")
+    }
+
+    @Test func fileThatIsNone() throws {
+        let place = try Place()
+        #expect(try place.run("run", place.vault, "--", "sh", "-c", "seq 100000 > file").status == 0)
+        let file = try #require(place.sealedFiles().first)
+        for change in ["dd if=/dev/zero of=\"$F\" bs=512 count=1 conv=notrunc", "truncate -s 300 \"$F\"", "cp /bin/true \"$F\""] {
+            _ = try place.shell(change, changes: ["F": file])
+            try expectRefusal(place, "fileDamaged", saying: [file]) { try place.run("info", file) }
+        }
+    }
+}
