@@ -255,7 +255,7 @@ import Testing
         #expect(try place.run("mount", place.vault, place.mount).status == 0)
         let holder = try place.shell("cd mount && { setsid sleep 60 >/dev/null 2>&1 & echo $!; }").output.trimmingCharacters(in: .whitespacesAndNewlines)
         try expectRefusal(place, "mountBusy", saying: ["sleep", place.mount, "--wait"]) { try place.run("unmount", place.mount) }
-        _ = try place.shell("(sleep 0.5; kill \(holder)) >/dev/null 2>&1 &")
+        _ = try place.shell("(sleep 0.5; kill -9 \(holder)) >/dev/null 2>&1 &")
         let waited = try place.run("unmount", place.mount, "--wait", "10s")
         #expect(waited.status == 0, "\(waited.errors)")
         #expect(try place.run("mount", place.vault, place.mount).status == 0)
