@@ -51,7 +51,8 @@ func answerCreate(
         guard let information = unsafe information else { throw .invalidArgument }
         var granted = unsafe information.pointee
         let (found, file) = try unsafe service.vault.create(
-            bytes(of: name), in: service.inode(parent), mode: mode, isExclusive: granted.flags & O_EXCL != 0, caller: request.caller)
+            bytes(of: name), in: service.inode(parent), mode: mode, isExclusive: granted.flags & O_EXCL != 0,
+            writable: granted.flags & O_ACCMODE != O_RDONLY, caller: request.caller)
         // The file was made by somebody else meanwhile: it may have content.
         if granted.flags & O_TRUNC != 0 && found.status.size > 0 {
             do throws(Errno) {

@@ -54,12 +54,12 @@ final class RegularFile: Sendable {
         }
     }
 
-    /// A new file's content, in use by its first, writable handle.
-    func adopt(_ content: FileContent) {
+    /// A new file's content, in use by its first handle.
+    func adopt(_ content: FileContent, writable: Bool) {
         use.withLock { use in
             use.content = content
             use.handles = 1
-            use.writers = 1
+            use.writers = writable ? 1 : 0
         }
     }
 

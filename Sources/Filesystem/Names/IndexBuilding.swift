@@ -41,6 +41,10 @@ extension Vault {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
                 continue
             }
+            if try findFile(opened.plain.span, in: directory, descriptor) != nil {
+                context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): a file has the name of this directory; not shown")
+                continue
+            }
             let subdirectory = SubdirectoryIndex.Subdirectory(name: entry.name, id: id)
             guard let other = index[opened.plain] else {
                 index.insert(opened.plain, subdirectory)

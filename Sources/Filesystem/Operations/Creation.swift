@@ -10,8 +10,9 @@ extension Vault {
     /// - Parameters:
     ///   - mode: permission bits before the caller's umask.
     ///   - isExclusive: `O_EXCL`.
+    ///   - writable: whether the handle may write.
     package func create(
-        _ plain: ByteSpan, in parent: Inode, mode: UInt32, isExclusive: Bool, caller: Caller
+        _ plain: ByteSpan, in parent: Inode, mode: UInt32, isExclusive: Bool, writable: Bool, caller: Caller
     ) throws(Errno) -> (FoundEntry, OpenFile) {
         let made: (SharedDescriptor, FoundEntry)
         do throws(Errno) {
@@ -25,14 +26,14 @@ extension Vault {
         } catch {
             guard error == .exists, !isExclusive else { throw error }
             let found = try lookup(plain, in: parent)
-            return (found, try self.open(found.inode, writable: true))
+            return (found, try self.open(found.inode, writable: writable))
         }
         let (file, found) = made
         guard let regular = found.inode.regularFile else { throw .ioError }
         let content = try FileContent(
             file, isWritable: true, context: context, policyKey: context.defaultKey, label: found.inode.label)
-        regular.adopt(content)
-        return (found, OpenFile(inode: found.inode, file: regular, content: content, isWritable: true, vault: self))
+        regular.adopt(content, writable: writable)
+        return (found, OpenFile(inode: found.inode, file: regular, content: content, isWritable: writable, vault: self))
     }
 
     /// Makes a file, fifo, socket or device without opening it.

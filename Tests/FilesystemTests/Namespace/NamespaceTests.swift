@@ -143,7 +143,7 @@ import Testing
 
     @Test func anOpenFileOutlivesItsName() throws {
         let (entry, file) = try scratch.vault.create(
-            Array("temporary".utf8).span, in: scratch.vault.root, mode: 0o600, isExclusive: true, caller: scratch.caller)
+            Array("temporary".utf8).span, in: scratch.vault.root, mode: 0o600, isExclusive: true, writable: true, caller: scratch.caller)
         try scratch.unlink("temporary")
         try file.write(Array("still here".utf8).span, at: 0, isWriteBack: false)
         #expect(try scratch.vault.status(of: entry.inode).size == 10)
@@ -231,6 +231,29 @@ import Testing
         try scratch.remount()
         #expect(try scratch.list() == ["twin"])
         #expect(try scratch.list(scratch.find("twin").inode) == ["content"])
+    }
+
+    @Test func ofAFileAndADirectoryOfOneNameTheFileIsShown() throws {
+        let directory = try scratch.makeDirectory("twin")
+        _ = try scratch.makeFile("inside", in: directory)
+        let sealed = try #require(try scratch.backingNames().first)
+        try FileManager.default.moveItem(atPath: scratch.backing + "/" + sealed, toPath: scratch.base + "/aside")
+        try scratch.remount()
+        _ = try scratch.makeFile("twin", content: "file")
+        try FileManager.default.moveItem(atPath: scratch.base + "/aside", toPath: scratch.backing + "/" + sealed)
+        try scratch.remount()
+        #expect(try scratch.list() == ["twin"])
+        #expect(try scratch.read(scratch.find("twin").inode) == "file")
+    }
+
+    @Test func aFileMadeThroughAReadOnlyHandleHasNoWriter() throws {
+        let (entry, file) = try scratch.vault.create(
+            Array("file".utf8).span, in: scratch.vault.root, mode: 0o644, isExclusive: true, writable: false, caller: scratch.caller)
+        let writer = try scratch.vault.open(entry.inode, writable: true)
+        try writer.write([1].span, at: 0, isWriteBack: false)
+        writer.release()
+        #expect(try file.seek(0, to: .data) == 0)
+        file.release()
     }
 
     @Test func aVaultIsLockedWhileItIsOpen() throws {

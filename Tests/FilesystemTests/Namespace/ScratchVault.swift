@@ -54,7 +54,7 @@ final class ScratchVault {
 
     func makeFile(_ name: String, in parent: Inode? = nil, content: String = "") throws -> Inode {
         let (entry, file) = try vault.create(
-            Array(name.utf8).span, in: parent ?? vault.root, mode: 0o644, isExclusive: true, caller: caller)
+            Array(name.utf8).span, in: parent ?? vault.root, mode: 0o644, isExclusive: true, writable: true, caller: caller)
         if !content.isEmpty { try file.write(Array(content.utf8).span, at: 0, isWriteBack: false) }
         file.release()
         return entry.inode
