@@ -1,11 +1,11 @@
 // A mount from its beginning to its end, through the kernel.
 
-import Filesystem
 import Foundation
 import POSIX
 import Testing
 
 @testable import FUSE
+@testable import Filesystem
 
 @Suite(.serialized, .enabled(if: FileManager.default.isWritableFile(atPath: "/dev/fuse"), "needs /dev/fuse"))
 struct SessionTests {
@@ -94,6 +94,62 @@ struct SessionTests {
             wait; ls
             """)
         #expect(result.text == "")
+        try mounted.end()
+    }
+
+    @Test func aSlowRequestDoesNotHoldUpTheOthers() throws {
+        let mounted = try MountedVault()
+        try mounted.shell("mkdir slow fast")
+        let slow = try mounted.vault.lookup(Array("slow".utf8).span, in: mounted.vault.root).inode
+        let waiting = Process()
+        waiting.executableURL = URL(fileURLWithPath: "/bin/mkdir")
+        waiting.arguments = [mounted.mountPoint + "/slow/late"]
+        // Whoever makes something in `slow` waits for this lock inside its request; the only reading thread is then in it.
+        let result = try slow.directory.mutation.withLock { _ in
+            try waiting.run()
+            usleep(100_000)
+            return try mounted.shell("timeout 10 mkdir fast/early && timeout 10 ls fast")
+        }
+        #expect(result.text == "early\n")
+        waiting.waitUntilExit()
+        #expect(waiting.terminationStatus == 0)
+        #expect(try mounted.shell("ls slow").text == "late\n")
+        mounted.vault.forget(slow, 1)
+        try mounted.end()
+    }
+
+    @Test func moreSlowRequestsThanThreadsEndWhenTheyCan() throws {
+        var options = MountOptions()
+        options.maxThreads = 3
+        let mounted = try MountedVault(options)
+        try mounted.shell("mkdir slow")
+        let slow = try mounted.vault.lookup(Array("slow".utf8).span, in: mounted.vault.root).inode
+        let waiting = Process()
+        waiting.executableURL = URL(fileURLWithPath: "/bin/bash")
+        waiting.arguments = ["-c", "for i in 1 2 3 4 5 6 7 8; do mkdir \(mounted.mountPoint)/slow/$i & done; wait"]
+        try slow.directory.mutation.withLock { _ in
+            try waiting.run()
+            usleep(200_000)
+        }
+        waiting.waitUntilExit()
+        #expect(try mounted.shell("ls slow | wc -l").text == "8\n")
+        mounted.vault.forget(slow, 1)
+        try mounted.end()
+    }
+
+    @Test func contentIsDroppedByOthersThanServingThreads() throws {
+        let mounted = try MountedVault()
+        try mounted.shell("echo text > file; sync -f .; cat file")
+        let file = try mounted.vault.lookup(Array("file".utf8).span, in: mounted.vault.root).inode
+        let before = mounted.session.requestsServed
+        try mounted.session.dropContent(of: file)
+        try mounted.session.dropStatus(of: file)
+        try mounted.session.dropEntry(Array("file".utf8).span, in: mounted.vault.root)
+        try mounted.session.dropEntry(Array("never there".utf8).span, in: mounted.vault.root)
+        #expect(try mounted.shell("cat file").text == "text\n")
+        // It had to be looked up, asked for and read again.
+        #expect(mounted.session.requestsServed - before >= 4)
+        mounted.vault.forget(file, 1)
         try mounted.end()
     }
 }

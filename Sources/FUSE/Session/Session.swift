@@ -99,7 +99,7 @@ import Synchronization
             case .news: break
             case .signal(let signal):
                 signals += 1
-                endMount(signal, lazily: signals > 1)
+                endMount(signal, isFirst: signals == 1)
             }
             if !isReady && loop.isAgreed {
                 isReady = true
@@ -153,11 +153,14 @@ import Synchronization
         }
     }
 
-    private func endMount(_ signal: Signal, lazily: Bool) {
-        service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)\(lazily ? ", lazily" : "")")
-        switch unmount(lazily: lazily) {
+    private func endMount(_ signal: Signal, isFirst: Bool) {
+        service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
+        switch unmount(lazily: false) {
         case .unmounted: break
         case .failed(let error): service.logger.error("\(mountPoint) cannot be unmounted: \(error)")
+        case .busy where !isFirst:
+            service.logger.warning("\(mountPoint) is in use and goes out of sight; it is served until its users are done")
+            _ = unmount(lazily: true)
         case .busy:
             let holders = Holder.all(of: mountPoint)
             let names = holders.isEmpty ? "a process that this user may not see" : holders.map(\.description).joined(separator: ", ")
