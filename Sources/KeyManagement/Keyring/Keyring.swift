@@ -78,7 +78,7 @@ package final class Keyring: Sendable {
         return (header.keyID, header.version)
     }
 
-    /// Takes over what was changed in the keystore by anybody, and says whether there was something. A few microseconds when there was not.
+    /// Takes over what was changed in the keystore by anybody, and says whether there was something. About 10 µs when there was not.
     /// Throws `keyUnavailable` while locked, `storage`; what was known before then stays.
     @discardableResult
     package func refresh() throws(KeyError) -> Bool {
