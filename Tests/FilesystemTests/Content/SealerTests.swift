@@ -1,0 +1,212 @@
+// The sealer: batches, changes in between, unlinked files, failures. And the modification time, which it leaves alone.
+
+import Format
+import POSIX
+import Synchronization
+import Testing
+
+@testable import Filesystem
+
+@Suite struct SealerTests {
+    @Test func drainSealsEverything() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context())
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        let done = Atomic<Int>(0)
+        sealer.enqueue(content) { done.add(1, ordering: .relaxed) }
+        #expect(sealer.count == 1)
+        #expect(sealer.drain())
+        #expect(content.isSealed)
+        #expect(done.load(ordering: .relaxed) == 1)
+        #expect(try place.content(writable: false).isSealed)
+    }
+
+    @Test func quietFilesAreSealedByThemselves() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context())
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        let done = Atomic<Int>(0)
+        sealer.enqueue(content) { done.add(1, ordering: .relaxed) }
+        SystemClock.sleep(nanoseconds: 1_000_000_000)
+        #expect(!content.isSealed, "not yet quiet for long enough")
+        for _ in 0..<100 where done.load(ordering: .relaxed) == 0 { SystemClock.sleep(nanoseconds: 100_000_000) }
+        #expect(content.isSealed)
+        #expect(sealer.count == 0)
+    }
+
+    @Test func aCrowdIsSealedAtOnce() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context())
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        let done = Atomic<Int>(0)
+        var others: [FileContent] = []
+        for _ in 0..<Sealer.crowd { others.append(try place.content()) }
+        sealer.enqueue(content) { done.add(1, ordering: .relaxed) }
+        for other in others { sealer.enqueue(other) {} }
+        for _ in 0..<15 where done.load(ordering: .relaxed) == 0 { SystemClock.sleep(nanoseconds: 100_000_000) }
+        #expect(done.load(ordering: .relaxed) == 1)
+        #expect(content.isSealed)
+    }
+
+    @Test func changedAfterTheNoteIsNotSealed() throws {
+        let place = try Workplace()
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        let counter = try #require(try content.prepareToSeal())
+        try content.put([2], at: 3)
+        #expect(try content.seal(ifUnchangedSince: counter) == .changed)
+        #expect(!content.isSealed)
+        let next = try #require(try content.prepareToSeal())
+        #expect(try content.seal(ifUnchangedSince: next) == .sealed)
+        #expect(try content.prepareToSeal() == nil)
+    }
+
+    @Test func unlinkedFileIsNotWritten() throws {
+        let place = try Workplace()
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        try SharedDescriptor.open(place.directory, [.readOnly, .directory]).unlinkAt(FileName("file"), directory: false)
+        let sealer = Sealer(context: place.context())
+        sealer.enqueue(content) {}
+        place.saboteur.reset()
+        #expect(sealer.drain())
+        #expect(place.saboteur.count("write") == 0)
+    }
+
+    @Test func failureIsReportedAndSurvived() throws {
+        let place = try Workplace()
+        let context = place.context()
+        let sealer = Sealer(context: context)
+        let bad = try place.content()
+        let label = FileLabel(inode: 8, backingName: nil)
+        let good = try FileContent(place.descriptor("other"), isWritable: true, context: context, policyKey: place.keyID, label: label)
+        try bad.put([UInt8](repeating: 1, count: 5000))
+        try good.put([UInt8](repeating: 2, count: 5000))
+        place.saboteur.arm(after: 0, pagesTaken: 0, isFatal: true)
+        let done = Atomic<Int>(0)
+        sealer.enqueue(bad) { done.add(1, ordering: .relaxed) }
+        sealer.enqueue(good) { done.add(1, ordering: .relaxed) }
+        #expect(!sealer.drain())
+        #expect(done.load(ordering: .relaxed) == 2)
+        #expect(context.isUnfinished)
+        #expect(good.isSealed)
+        #expect(!bad.isSealed)
+        #expect(place.lines.all.contains { $0.contains("inode 7") })
+        place.saboteur.disarm()
+        #expect(try place.content().bytes() == [UInt8](repeating: 1, count: 5000))
+    }
+
+    @Test func reopenedBeforeSealingCostsNoBarrier() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context())
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        sealer.enqueue(content) {}
+        sealer.withdraw(content)
+        place.saboteur.reset()
+        try content.put([2])
+        #expect(place.saboteur.count("synchronize") == 0)
+        #expect(sealer.drain())
+        #expect(!content.isSealed)
+    }
+
+    // MARK: times
+
+    static let past = Timestamp(seconds: 1_000_000_000, nanoseconds: 123)
+
+    @Test func sealingDoesNotShowInTheModificationTime() throws {
+        let place = try Workplace()
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        try content.setTimes(access: .omit, modification: .set(Self.past))
+        try content.seal()
+        #expect(try place.descriptor().status().modificationTime == Self.past)
+        // Nor do a header, write-back, and the repairs after a crash.
+        try content.put([2], at: 0, isWriteBack: true)
+        #expect(try content.status().modificationTime == Self.past)
+        try content.put([2], at: 0, isWriteBack: true)
+        let again = try place.content()
+        #expect(try again.status().modificationTime >= Self.past)
+        try content.restoreTimes()
+        #expect(try place.descriptor().status().modificationTime == Self.past)
+        // A program's write does.
+        try content.put([3], at: 0)
+        try content.seal()
+        #expect(try place.descriptor().status().modificationTime > Self.past)
+    }
+
+    @Test func truncateMakesANewTime() throws {
+        for size in [0, 100, 5000] as [UInt64] {
+            let place = try Workplace()
+            let content = try place.content()
+            try content.truncate(to: size)
+            for target in [size, 50, 9000] {
+                try content.setTimes(access: .omit, modification: .set(Self.past))
+                try content.put([1], at: 0, isWriteBack: true)
+                try content.truncate(to: target)
+                #expect(try content.status().modificationTime > Self.past, "\(size) to \(target)")
+            }
+        }
+    }
+
+    @Test func timeThatIsSetReplacesTheHiddenOne() throws {
+        let place = try Workplace()
+        let content = try place.content()
+        try content.put([1], at: 0, isWriteBack: true)
+        try content.setTimes(access: .omit, modification: .set(Self.past))
+        #expect(try content.status().modificationTime == Self.past)
+        try content.put([1], at: 0, isWriteBack: true)
+        let other = Timestamp(seconds: 5, nanoseconds: 6)
+        content.noteTimesSet()
+        try content.descriptor.setTimes(access: .omit, modification: .set(other))
+        try content.restoreTimes()
+        #expect(try place.descriptor().status().modificationTime == other)
+    }
+
+    // MARK: attributes
+
+    @Test func cutFileKeepsTheIDOfItsAttributes() throws {
+        for size in [100, 5000] {
+            let place = try Workplace()
+            let content = try place.content()
+            let id = try content.objectIDForAttributes()
+            #expect(try place.stored().count == 1024)
+            #expect(content.isSealed)
+            let value: [UInt8] = [1]
+            do throws(Errno) {
+                try content.descriptor.setAttribute(AttributeName("user.sealed"), value.span)
+            } catch {
+                // Without attributes in the backing file system there is no id to keep.
+                #expect(error == .notSupported)
+                return
+            }
+            try content.put([UInt8](repeating: 1, count: size))
+            #expect(content.fileID == id)
+            try content.seal()
+            try content.truncate(to: 0)
+            #expect(try place.stored().count == 1024)
+            let again = try place.content()
+            #expect(again.fileID == id)
+            #expect(again.size == 0)
+            let key = Array(try place.stored()[30..<164])
+            try again.put([1])
+            #expect(again.fileID == id)
+            let newKey = Array(try place.stored()[30..<164])
+            #expect(newKey != key, "a new data key all the same")
+            #expect(try place.content().bytes() == [1])
+        }
+    }
+
+    @Test func sizeFromTheLengthAlone() throws {
+        let place = try Workplace()
+        for size in edgeSizes {
+            let content = try place.content()
+            try content.truncate(to: 0)
+            try content.put([UInt8](repeating: 1, count: size))
+            #expect(FileContent.size(of: try place.descriptor().status()) == Int64(size))
+        }
+    }
+}
