@@ -41,13 +41,17 @@ struct Dice: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+    /// Bytes without a zero among them; they repeat after 509, so that no two blocks are alike.
     mutating func bytes(_ count: Int) -> [UInt8] {
-        var all: [UInt8] = []
-        all.reserveCapacity(count + 8)
-        while all.count < count {
+        var period: [UInt8] = []
+        while period.count < 512 {
             let word = next()
-            for shift in 0..<8 { all.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * shift)) | 1) }
+            for shift in 0..<8 { period.append(UInt8(truncatingIfNeeded: word >> UInt64(8 * shift)) | 1) }
         }
+        period.removeLast(3)
+        var all: [UInt8] = []
+        all.reserveCapacity(count + 509)
+        while all.count < count { all.append(contentsOf: period) }
         all.removeLast(all.count - count)
         return all
     }
