@@ -181,7 +181,7 @@ import Synchronization
             case .request(let count, let hadToWait):
                 streak = hadToWait ? 0 : streak + 1
                 let request = worker.received(count)
-                if request.isHeavy {
+                if isHeavy(request) {
                     relieve(worker)
                 } else if streak >= options.backlog {
                     streak = 0
@@ -197,7 +197,23 @@ import Synchronization
         }
     }
 
+    /// How long making something durable took lately, in nanoseconds; long until it is known.
+    private let synchronizing = Atomic<UInt64>(RequestLoop.longSynchronization * 4)
+    private static let longSynchronization: UInt64 = 100_000
+
+    private func isHeavy(_ request: KernelRequest) -> Bool {
+        request.isSynchronization ? synchronizing.load(ordering: .relaxed) > Self.longSynchronization : request.isHeavy
+    }
+
     private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
+        guard request.isSynchronization else { return serveUntimed(worker, request, count) }
+        let began = SystemClock.monotonic
+        serveUntimed(worker, request, count)
+        let lately = synchronizing.load(ordering: .relaxed)
+        synchronizing.store((lately * 3 + (SystemClock.monotonic - began)) / 4, ordering: .relaxed)
+    }
+
+    private func serveUntimed(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
         let isInit = request.operation == FUSE_INIT
         if isInit {
             service.offeredFlags.store(request.offeredFlags, ordering: .releasing)

@@ -35,12 +35,15 @@ import Glibc
     /// What the kernel offers in INIT.
     var offeredFlags: UInt32 { argument(\fuse_init_in.flags) ?? 0 }
 
+    /// Whether it makes something durable, which takes microseconds on one disk and milliseconds on another.
+    var isSynchronization: Bool { operation == FUSE_FSYNC || operation == FUSE_FSYNCDIR }
+
     /// Whether serving it is likely to take longer than to wake another thread, which then reads the next request.
     var isHeavy: Bool {
         switch operation {
         case FUSE_READ: Int(argument(\fuse_read_in.size) ?? 0) >= Self.heavyTransfer
         case FUSE_WRITE: count >= Self.heavyTransfer
-        case FUSE_FSYNC, FUSE_FSYNCDIR, FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE: true
+        case FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE: true
         default: false
         }
     }
