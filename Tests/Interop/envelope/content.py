@@ -46,12 +46,12 @@ class Content:
         self._keys = FileKeys(unwrap(self.header.wrapped_key, self.header.file_id))
         self.state = State(first[SECTOR:], self.header, self._keys.state)
         if self.length == HEADER_AND_STATE:
-            require(self.state.is_open or self.state.content_size == 0, "a sealed file lost its content")
+            require(not self.state.is_sealed or self.state.content_size == 0, "a sealed file lost its content")
         elif self.header.is_inline:
             self._inline = self._open_inline()
             self.size = len(self._inline)
         elif self.length <= BLOCK:
-            require(self.state.is_open, "a sealed file lost its blocks")
+            require(not self.state.is_sealed, "a sealed file lost its blocks")
         else:
             self._measure()
 
@@ -68,22 +68,22 @@ class Content:
     # inline files, 5.3
 
     def _open_inline(self):
-        require(not self.state.is_open and not self.state.is_sparse, "an inline file that is open or sparse")
         require(self.length > INLINE_CONTENT, "an inline file without content")
         entry = Entry(self._read(HEADER_AND_STATE, ENTRY))
         require(1 <= entry.length <= INLINE_MAX, f"an inline entry of {entry.length} bytes")
         require(INLINE_CONTENT + entry.length <= self.length, "the inline content is cut")
-        require(self.state.content_size == entry.length, "the inline content has another size than the state")
+        require(not self.state.is_sealed or self.state.content_size == entry.length,
+                "the inline content has another size than the state")
         sealed = self._read(INLINE_CONTENT, entry.length)
         return entry.open(self._keys.inline(entry.salt), self.header.file_id, INLINE_INDEX, sealed, "the inline content")
 
     # blocks, 5.4 and 5.5
 
     def _measure(self):
-        """The size: from the length, compared with the state or, in an open file, cut to what opens."""
+        """The size: from the length, compared with the state or, in an unsealed file, cut to what opens."""
         self.size, ends_in_slots = plain_size(self.length)
         require(self.size <= SIZE_MAX, "the file is longer than the format allows")
-        if not self.state.is_open:
+        if self.state.is_sealed:
             require(not ends_in_slots, "a sealed file that ends in a page of slots")
             require(self.size == self.state.content_size,
                     f"a sealed file of {self.state.content_size} bytes whose length says {self.size}")
@@ -118,14 +118,14 @@ class Content:
         """Block i filled with zeros to 4096 bytes, None for a hole; throws if it must be refused."""
         slot = self._slot(i)
         if not any(slot):
-            require(self.state.is_open or self.state.is_sparse, f"block {i} is a hole in a file without holes")
+            require(not self.state.is_sealed or self.state.is_sparse, f"block {i} is a hole in a file without holes")
             return None
         plain, _ = self._try_entries(i, slot)
         if plain is not None:
             return plain.ljust(BLOCK, b"\0")
         current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
         require(1 <= current.length <= BLOCK, f"block {i} has an entry of {current.length} bytes")
-        if self.state.uses_previous and previous.length == 0 and not any(self._read(block_offset(i), BLOCK)):
+        if not self.state.is_sealed and previous.length == 0 and not any(self._read(block_offset(i), BLOCK)):
             return None
         raise Refused(f"block {i} does not open")
 
@@ -134,7 +134,7 @@ class Content:
         current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
         if not 1 <= current.length <= BLOCK:
             return None, None
-        for entry in (current, previous) if self.state.uses_previous else (current,):
+        for entry in (current,) if self.state.is_sealed else (current, previous):
             if not 1 <= entry.length <= BLOCK:
                 continue
             sealed = self._read(block_offset(i), entry.length)

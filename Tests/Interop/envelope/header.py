@@ -48,14 +48,10 @@ class State:
         self.generation = u64(plain, 12)
 
     @property
-    def is_open(self):
-        return bool(self.flags & State.OPEN)
+    def is_sealed(self):
+        """Neither OPEN nor RECOVER: the content size is exact. For a reader the two are the same."""
+        return self.flags & (State.OPEN | State.RECOVER) == 0
 
     @property
     def is_sparse(self):
         return bool(self.flags & State.SPARSE)
-
-    @property
-    def uses_previous(self):
-        """Whether previous entries may be tried (5.5)."""
-        return bool(self.flags & (State.OPEN | State.RECOVER))
