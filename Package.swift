@@ -66,5 +66,6 @@ let package = Package(
         .testTarget(name: "KeyManagementTests", dependencies: ["KeyManagement", "Cryptography", "Bytes", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
+        .testTarget(name: "InteropTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
     ]
 )

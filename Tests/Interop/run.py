@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets the binary write and the Python decryptor read, and compares byte for byte.
 
-    run.py [everything] [killed] [read-only] …      all cases if none is named; exit status 1 if one failed
+    run.py [everything] [killed] [refuses] [golden]      all cases if none is named; exit status 1 if one failed
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 
+import golden
 from comparing import BLOCK, differences, snapshot
 from filling import fill, noise, write
 from harness import Lab
@@ -158,7 +159,29 @@ def refuses():
         return "refused what had to be"
 
 
-CASES = {"everything": everything, "killed": killed, "refuses": refuses}
+def golden_vault():
+    """The golden vaults open, with the decryptor and with the binary, and hold what they always held."""
+    with Lab() as lab:
+        trees = golden.unpack(lab)
+        for name in golden.VAULTS:
+            for recovery in (False, True):
+                out = lab.path(f"{name} {recovery}")
+                lab.decrypt("tree", lab.path(name), out, recovery=recovery)
+                expect(trees[name], golden.manifest(out), f"{name}, by the decryptor")
+            for option in ("--read-only",), ():
+                lab.mount(*option, vault=lab.path(name))
+                expect(trees[name], golden.manifest(lab.mount_point), f"{name}, by the binary {option}")
+                lab.unmount()
+        return f"{sum(map(len, trees.values()))} objects"
+
+
+def expect(tree, found, what):
+    lines = differences(tree, found)
+    if lines:
+        raise AssertionError(what + ":\n  " + "\n  ".join(lines))
+
+
+CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault}
 
 
 def main():

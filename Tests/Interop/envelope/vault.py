@@ -68,15 +68,38 @@ class Vault:
                 continue
             try:
                 item = self._item(fd, directory_id, backing)
-                if item is None:
-                    continue
-                require(item.name not in found, f"the name {os.fsdecode(item.name)!r} stands twice")
-                found[item.name] = item
+                if item is not None:
+                    found.setdefault(item.name, []).append(item)
             except Foreign as why:
                 self.foreign.append((path + b"/" + backing, str(why)))
             except (Refused, OSError) as why:
                 self.problems.append((path + b"/<" + backing + b">", str(why)))
-        return [found[name] for name in sorted(found)]
+        shown = [item for name in found for item in self._shown(found[name], path)]
+        return sorted(shown, key=lambda item: item.name)
+
+    def _shown(self, items, path):
+        """Which of the things with one plain name are shown (section 4): a file before a directory, a directory with content before
+        one without, and of two with content both, the second under another name."""
+        if len(items) == 1:
+            return items
+        shown = [item for item in items if item.own is None][:1]
+        if not shown:
+            shown = [item for item in items if self._has_content(item)] or [max(items, key=lambda item: item.status.st_ctime_ns)]
+            shown.sort(key=lambda item: item.own.hex())
+            for item in shown[1:]:
+                item.name += b".double-" + item.own.hex().encode()
+        for item in items:
+            if item not in shown:
+                self.problems.append((path + b"/<" + item.backing + b">", "another thing has its plain name"))
+        return shown
+
+    @staticmethod
+    def _has_content(item):
+        fd = os.open(item.backing, DIRECTORY_FLAGS, dir_fd=item.parent_fd)
+        try:
+            return any(not name.startswith("=") for name in os.listdir(fd))
+        finally:
+            os.close(fd)
 
     def _item(self, fd, directory_id, backing):
         name = names.BackingName(backing)
