@@ -117,6 +117,7 @@ struct BackingFile: Sendable {
 
 /// Watches the calls on a backing file, and makes them fail where a test wants it.
 package final class BackingProbe: Sendable {
+    /// Kinds of calls; `shape` is fallocate, `status` also stands for listing attributes.
     package enum Call: Sendable { case read, write, truncate, synchronize, status, shape, times }
     /// What becomes of a call.
     package enum Verdict: Sendable {
@@ -127,6 +128,7 @@ package final class BackingProbe: Sendable {
     }
     private let judge: @Sendable (_ call: Call, _ offset: UInt64, _ count: Int) -> Verdict
 
+    /// `judge` is asked before each call, on the thread that makes it: which kind, at which byte of the backing file, how many bytes.
     package init(_ judge: @escaping @Sendable (_ call: Call, _ offset: UInt64, _ count: Int) -> Verdict) { self.judge = judge }
 
     func allow(_ call: Call, at offset: UInt64, count: Int) throws(Errno) {

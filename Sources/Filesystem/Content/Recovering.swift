@@ -70,6 +70,17 @@ extension FileContent {
         try showTime()
     }
 
+    /// Settles a file in RECOVER of any size, for `check`: every block is read, and nobody else uses the file meanwhile.
+    /// - Throws: errors of reading and writing, after which the file stays in RECOVER.
+    package func recover() throws(Errno) {
+        try changing { () throws(Errno) in
+            guard isRecovering else { return }
+            try hideTime()
+            try settleAll()
+            try showTime()
+        }
+    }
+
     /// Compares every slot with its block and sets it right, then the file is no longer in RECOVER. Blocks that nothing opens stay, and are reported.
     func settleAll() throws(Errno) {
         var group: UInt64 = 0

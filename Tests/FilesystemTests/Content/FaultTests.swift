@@ -189,8 +189,11 @@ private func firstDifference(_ a: [UInt8], _ b: [UInt8]) -> Int {
         try fourth.put([7], at: 9 * 4096 + 1)
         plain[9 * 4096 + 1] = 7
         #expect(try fourth.bytes() == plain)
-        try fourth.seal()
+        try fourth.recover()
         #expect(!fourth.isRecovering)
+        let previous: Range<Int> = TamperTests.slot(9) + 32..<TamperTests.slot(10)
+        #expect(try place.stored()[previous].allSatisfy { $0 == 0 })
+        try fourth.seal()
         #expect(try place.content().bytes() == plain)
     }
 
