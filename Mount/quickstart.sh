@@ -51,7 +51,7 @@ echo "vault $(cat "$place/vault-id.txt")  (the recovery code was printed once, a
 
 step "Mount"
 "$envelopefs" mount "$vault" "$mount"
-"$envelopefs" status
+"$envelopefs" status "$mount"
 
 step "Real tools inside"
 cd "$mount"
@@ -84,20 +84,20 @@ tar -C include -cf headers.tar .
 tar -df headers.tar -C include
 echo "rsync, tar: $(find include -type f | wc -l) files in and out, nothing left to do"
 find . -type f -print0 | sort -z | xargs -0 sha256sum > "$place/before.sha256"
+[ "$(grep -rlF "$marker" notes-* | wc -l)" = 1 ] || fail "the marker is not where it was planted"
 cd "$place"
 
 step "Unmount (waits until everything is sealed)"
 "$envelopefs" unmount "$mount"
 
 step "What the disk holds"
-ls -l "$vault" | head -8
-file=$(find "$vault" -path '*/.envelopefs' -prune -o -type f -print | head -1)
+ls -l "$vault" | sed -n '1,8p'
+file=$(find "$vault" -path '*/.envelopefs' -prune -o -type f -size +4k -print -quit)
 echo "the first bytes of $(basename "$file"), a magic number, the wrapped key, then nothing readable:"
-hexdump -C "$file" | head -12
+hexdump -C -n 192 "$file"
 "$envelopefs" info "$file"
-if grep -rqaF "$marker" "$vault" "$place/keystore.db" || find "$vault" -name "*$marker*" -o -lname "*$marker*" | grep -q .; then
-    fail "the marker $marker is on the disk in the clear"
-fi
+found=$(grep -rlaF "$marker" "$vault" "$place/keystore.db" || true; find "$vault" -name "*$marker*" -o -lname "*$marker*")
+[ -z "$found" ] || fail "the marker $marker is on the disk in the clear: $found"
 echo "the marker '$marker' is nowhere in the vault or the keystore: no name, no content, no link target"
 
 step "Mount again, compare"

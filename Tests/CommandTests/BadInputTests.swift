@@ -256,10 +256,10 @@ import Testing
         let holder = try place.shell("cd mount && { setsid sleep 60 >/dev/null 2>&1 & echo $!; }").output.trimmingCharacters(in: .whitespacesAndNewlines)
         try expectRefusal(place, "mountBusy", saying: ["sleep", place.mount, "--wait"]) { try place.run("unmount", place.mount) }
         _ = try place.shell("(sleep 0.5; kill -9 \(holder)) >/dev/null 2>&1 &")
-        let waited = try place.run("unmount", place.mount, "--wait", "10s")
+        let waited = try place.run("unmount", place.mount, "--wait", "60s")
         #expect(waited.status == 0, "\(waited.errors)")
         #expect(try place.run("mount", place.vault, place.mount).status == 0)
-        _ = try place.shell("cd mount && exec 3>held && echo written >&3 && { setsid sleep 5 >/dev/null 2>&1 & }")
+        _ = try place.shell("cd mount && exec 3>held && echo written >&3 && { setsid sleep 30 >/dev/null 2>&1 & }")
         #expect(try place.run("unmount", place.mount, "--force").status == 0)
         #expect(try place.run("run", place.vault, "--", "cat", "held").output == "written\n")
     }

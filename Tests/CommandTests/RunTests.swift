@@ -33,7 +33,7 @@ import Testing
 
     @Test func signalsEndTheJobAndTheMount() throws {
         let place = try Place()
-        let outcome = try place.shell("\"$BINARY\" run vault -- sh -c 'trap \"echo ended; exit 5\" TERM; echo x > started; pwd; while :; do sleep 0.05; done' & sleep 3; kill $!; wait $!")
+        let outcome = try place.shell("\"$BINARY\" run vault -- sh -c 'trap \"echo ended; exit 5\" TERM; echo x > started; : > \"$HOME/ready\"; while :; do sleep 0.05; done' & while [ ! -e ready ]; do sleep 0.05; done; kill $!; wait $!")
         #expect(outcome.status == 5 && outcome.output.hasSuffix("ended\n"), "\(outcome)")
         #expect(try place.run("run", place.vault, "--", "cat", "started").output == "x\n")
     }
