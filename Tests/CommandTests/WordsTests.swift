@@ -18,15 +18,15 @@ import Testing
     @Test func mountWords() throws {
         var words = MountWords()
         try words.add("ro,noatime,x-systemd.automount,nofail")
-        try words.add("allow_other,keystore=/k,fsname=a=b")
+        try words.add("allow_other,keystore=/k=b,log-file=l")
         #expect(words.isReadOnly && words.allowOther)
         #expect(words.kernelWords == ["noatime"])
-        #expect(words.keystore == "/k" && words.fsname == "a=b")
+        #expect(words.keystore == "/k=b" && words.logFile == "l")
         try words.add("rw")
         #expect(!words.isReadOnly)
     }
 
-    @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox"])
+    @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox", "fsname=x"])
     func unknownMountWords(list: String) {
         #expect(throws: Failure.self) {
             var words = MountWords()

@@ -4,7 +4,6 @@
 struct MountWords: Equatable {
     var isReadOnly = false
     var allowOther = false
-    var fsname: String?
     var keystore: String?
     var passphraseFile: String?
     var logFile: String?
@@ -43,10 +42,9 @@ struct MountWords: Equatable {
     }
 
     private mutating func takeValue(of name: String, _ value: String?, in word: String) throws(Failure) -> Bool {
-        guard ["fsname", "keystore", "passphrase-file", "log-file"].contains(name) else { return false }
+        guard ["keystore", "passphrase-file", "log-file"].contains(name) else { return false }
         guard let value, !value.isEmpty else { throw Failure(.usage, "mount option '\(word)' needs a value", hint: "Write \(name)=VALUE.") }
         switch name {
-        case "fsname": fsname = value
         case "keystore": keystore = value
         case "passphrase-file": passphraseFile = value
         default: logFile = value
