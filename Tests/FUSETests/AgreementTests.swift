@@ -23,14 +23,16 @@ import Testing
     @Test func aKernelThatOffersAllIsTakenAtItsWordButForWhatIsNotWanted() {
         let agreement = agree()
         #expect(agreement.missing == [])
-        for wanted in [FUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_POSIX_ACL, FUSE_CAP_DONT_MASK, FUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_PARALLEL_DIROPS,
-            FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_CACHE_SYMLINKS, FUSE_CAP_ASYNC_READ]
-        {
+        for wanted in [
+            FUSE_CAP_WRITEBACK_CACHE, FUSE_CAP_POSIX_ACL, FUSE_CAP_DONT_MASK, FUSE_CAP_ATOMIC_O_TRUNC, FUSE_CAP_PARALLEL_DIROPS,
+            FUSE_CAP_READDIRPLUS_AUTO, FUSE_CAP_EXPLICIT_INVAL_DATA, FUSE_CAP_CACHE_SYMLINKS, FUSE_CAP_ASYNC_READ,
+        ] {
             #expect(agreement.used & bit(wanted) != 0)
         }
-        for refused in [FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_FLOCK_LOCKS, FUSE_CAP_POSIX_LOCKS, FUSE_CAP_SPLICE_READ,
-            FUSE_CAP_IOCTL_DIR, FUSE_CAP_EXPORT_SUPPORT]
-        {
+        for refused in [
+            FUSE_CAP_AUTO_INVAL_DATA, FUSE_CAP_HANDLE_KILLPRIV, FUSE_CAP_FLOCK_LOCKS, FUSE_CAP_POSIX_LOCKS, FUSE_CAP_SPLICE_READ,
+            FUSE_CAP_IOCTL_DIR, FUSE_CAP_EXPORT_SUPPORT,
+        ] {
             #expect(agreement.used & bit(refused) == 0)
         }
         #expect(agreement.added == UInt32(FUSE_HANDLE_KILLPRIV_V2))

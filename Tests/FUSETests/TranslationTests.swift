@@ -102,9 +102,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (0o104755, 0o100755), (0o102755, 0o100755), (0o102745, 0o102745), (0o106777, 0o100777), (0o100600, 0o100600), (0o106700, 0o102700),
-    ] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [
+            (0o104755, 0o100755), (0o102755, 0o100755), (0o102745, 0o102745), (0o106777, 0o100777), (0o100600, 0o100600), (0o106700, 0o102700),
+        ] as [(UInt32, UInt32)])
     func writingTakesSetIDBits(before: UInt32, after: UInt32) {
         #expect(Service.withoutPrivileges(before) == after)
     }

@@ -49,11 +49,14 @@ func answerAllocate(
     }
 }
 
+/// `SEEK_HOLE` of Linux, which the C library shows with GNU features only.
+private let seekHole: Int32 = 4
+
 /// Only SEEK_DATA and SEEK_HOLE come here; the kernel does the others.
 func answerSeek(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ offset: off_t, _ whence: Int32, _ information: FileInformation?) {
     let request = unsafe Request(handle)
     do throws(Errno) {
-        let place = try unsafe Handles.file(information).seek(UInt64(bitPattern: Int64(offset)), to: whence == 4 ? .hole : .data)
+        let place = try unsafe Handles.file(information).seek(UInt64(bitPattern: Int64(offset)), to: whence == seekHole ? .hole : .data)
         request.reply(offset: Int64(bitPattern: place))
     } catch {
         request.fail(error)

@@ -23,7 +23,8 @@ func answerSetExtendedAttribute(
     let service = request.service
     do throws(Errno) {
         guard let value = unsafe value else { throw .invalidArgument }
-        try unsafe service.vault.setAttribute(bytes(of: name), to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
+        try unsafe service.vault.setAttribute(
+            bytes(of: name), to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
         request.succeed()
     } catch {
         request.fail(error)

@@ -27,8 +27,11 @@ func answerForget(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ count: UInt64) {
 func answerForgetMany(_ handle: fuse_req_t?, _ count: Int, _ list: UnsafeMutablePointer<fuse_forget_data>?) {
     let request = unsafe Request(handle)
     let service = request.service
-    for unsafe item in unsafe UnsafeBufferPointer(start: list, count: count) {
-        service.forget(item.ino, item.nlookup)
+    if let list = unsafe list {
+        for index in 0..<count {
+            let item = unsafe list[index]
+            service.forget(item.ino, item.nlookup)
+        }
     }
     request.finishWithoutReply()
 }

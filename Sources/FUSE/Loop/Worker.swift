@@ -14,7 +14,7 @@ import Synchronization
     let progress = Atomic<UInt64>(0)
     /// Where the worker sleeps until it is its turn.
     let turn = Doorbell()
-    /// Set when libfuse is not to be trusted with the arguments of the request in hand; see `KernelRequest`.
+    /// The request in hand, for flags in it that libfuse does not pass on.
     fileprivate var request: KernelRequest?
 
     private let memory: UnsafeMutableRawPointer

@@ -65,6 +65,8 @@ struct Agreement: Equatable {
         (.cachedLinks, UInt32(FUSE_CAP_CACHE_SYMLINKS)),
         (.explicitInvalidation, UInt32(FUSE_CAP_EXPLICIT_INVAL_DATA)),
         (.accessControlLists, UInt32(FUSE_CAP_POSIX_ACL)),
+        // With write-back too: the kernel holds the inode's lock and waits for its own unwritten pages before it sends such an OPEN,
+        // and it saves the SETATTR that would follow.
         (.truncatingOpen, UInt32(FUSE_CAP_ATOMIC_O_TRUNC)),
     ]
 }

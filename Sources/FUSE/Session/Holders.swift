@@ -4,11 +4,14 @@ import POSIX
 
 /// A process that uses something below a mount point.
 package struct Holder: Equatable, Sendable, CustomStringConvertible {
+    /// Its number.
     package let processID: Int32
+    /// Its name, 15 bytes at most; "?" when it has just ended.
     package let program: String
     /// One path that it uses.
     package let path: String
 
+    /// A line for people.
     package var description: String { "\(program) (pid \(processID)) uses \(path)" }
 
     /// The processes that have a file open, mapped or run from, or their working or root directory, at or below `mountPoint`, as far as the

@@ -2,6 +2,7 @@
 
 import POSIX
 
+/// Each obstacle has its own case, and its text says what to do about it.
 package enum MountError: Error, Equatable, CustomStringConvertible {
     /// `/dev/fuse` is not there: the kernel has no FUSE, or the container was given none.
     case noDevice
@@ -11,10 +12,13 @@ package enum MountError: Error, Equatable, CustomStringConvertible {
     case noHelper
     /// The helper is there without its set-user-id bit.
     case helperNotPrivileged(path: String)
+    /// Nothing is at the mount point's path.
     case missingMountPoint(String)
+    /// Something else is there.
     case notADirectory(String)
     /// A mount whose daemon is gone is in the way.
     case deadMount(String)
+    /// The mount point cannot be looked at.
     case mountPoint(String, Errno)
     /// `--allow-other` by an ordinary user needs a line in /etc/fuse.conf.
     case allowOtherNotPermitted
@@ -22,10 +26,12 @@ package enum MountError: Error, Equatable, CustomStringConvertible {
     case refused(String)
     /// The kernel and libfuse do not agree on how to talk.
     case negotiation(String)
+    /// A call of the system failed; the text says at what.
     case system(String, Errno)
     /// The connection broke while the vault was mounted.
     case connectionLost(Errno)
 
+    /// What is wrong, with what, and what to try.
     package var description: String {
         switch self {
         case .noDevice:

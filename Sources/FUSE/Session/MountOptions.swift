@@ -5,11 +5,13 @@ package struct MountOptions: Sendable {
     // MARK: what is mounted, and for whom
     /// First column of mount tables: the vault's path.
     package var fsname = "envelopefs"
+    /// Nothing in the vault can be changed through the mount.
     package var readOnly = false
     /// Other users may enter; permissions are checked by the kernel as on any file system.
     package var allowOther = false
-    /// Set-id bits and device files work inside the mount (root only; off as in every FUSE file system).
+    /// Set-id bits work inside the mount (root only; off as in every FUSE file system).
     package var allowsSetUserID = false
+    /// Device files work inside the mount (root only; off as in every FUSE file system).
     package var allowsDevices = false
     /// Further `-o` words for mount(8), as `noexec` or `noatime`.
     package var extra: [String] = []
@@ -19,8 +21,9 @@ package struct MountOptions: Sendable {
     package var isWriteBack = true
     /// File content and listings stay in the kernel's cache when a file is opened again.
     package var keepsCaches = true
-    /// Seconds.
+    /// For how many seconds status is kept.
     package var attributeLifetime: Double = 86400
+    /// For how many seconds a name leads where it led.
     package var entryLifetime: Double = 86400
     /// For names that are not there; 0 = look again each time.
     package var absenceLifetime: Double = 86400
@@ -55,12 +58,15 @@ package struct MountOptions: Sendable {
     /// Capabilities of the kernel that are used where they are offered. Each can be left out, for tests and measurements.
     package var capabilities: Capabilities = .all
 
+    /// The defaults.
     package init() {}
 }
 
 /// What a FUSE kernel may offer, and this daemon can use.
 package struct Capabilities: OptionSet, Sendable, Hashable {
+    /// One bit for each.
     package let rawValue: UInt32
+    /// From `rawValue`.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Several reads of one file at a time.
@@ -71,7 +77,9 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     package static let parallelDirectories = Self(rawValue: 1 << 2)
     /// Listings that bring the status of each entry, when the kernel thinks that it will be asked for.
     package static let listingsWithStatus = Self(rawValue: 1 << 3)
+    /// Collecting writes.
     package static let writeBack = Self(rawValue: 1 << 4)
+    /// Keeping the targets of links.
     package static let cachedLinks = Self(rawValue: 1 << 5)
     /// Content stays cached until the daemon says otherwise.
     package static let explicitInvalidation = Self(rawValue: 1 << 6)
@@ -82,5 +90,6 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     /// The daemon clears set-id bits, and is not asked for capabilities at every write.
     package static let clearingPrivileges = Self(rawValue: 1 << 9)
 
+    /// Every one of them.
     package static let all = Self(rawValue: (1 << 10) - 1)
 }

@@ -2,13 +2,17 @@
 
 import POSIX
 
+/// What came of unmounting.
 package enum UnmountOutcome: Equatable, Sendable {
+    /// It is no mount point, or none any more.
     case unmounted
     /// Somebody uses it.
     case busy
+    /// The kernel or the helper could not even try.
     case failed(Errno)
 }
 
+/// Unmounting by path, for daemons and commands.
 package enum Unmounting {
     /// Asks the kernel to unmount. Not from a serving thread: the kernel has unwritten pages sent first.
     /// - Parameters:
