@@ -371,7 +371,7 @@ class Generator:
         return "access", self.path(), self.random.randrange(8)
 
     def chmod(self):
-        return "chmod", self.path("dfs"), self.random.choice([0o644, 0o600, 0o755, 0o777, 0o4755, 0o2755, 0o2745, 0o1777, 0o444, 0o200, 0, 0o7777])
+        return "chmod", self.path("dfs"), self.random.choice([0o644, 0o600, 0o755, 0o777, 0o4755, 0o2755, 0o1777, 0o444, 0o200, 0, 0o7777])
 
     def fchmod(self):
         return "fchmod", self.handle(), self.random.choice([0o644, 0o600, 0o4755, 0o2755, 0])

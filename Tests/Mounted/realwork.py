@@ -200,6 +200,8 @@ def case_postgres(vault, short):
     root = os.geteuid() == 0
     prefix = user_prefix("postgres") if root else []
     data, sockets = vault.mount_point / "postgres", vault.base / "sockets"
+    if root:
+        vault.mount_point.chmod(0o755)  # a vault belongs to who made it, and is closed to others
     for folder in (data, sockets):
         folder.mkdir(mode=0o700)
         if root:

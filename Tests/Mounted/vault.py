@@ -172,7 +172,7 @@ class Vault:
             words = [self.binary, "-o", f"source={self.vault},xattr,default_permissions," + os.environ.get("ENVELOPEFS_SUBSTITUTE_OPTIONS", "writeback,cache=always")
                      + (",allow_other" if self.allow_other else ""), str(self.mount_point)]
         else:
-            words = [self.binary, "mount", str(self.vault), str(self.mount_point), *options]
+            words = [self.binary, "mount", str(self.vault), str(self.mount_point), "--log-file", str(self.log_path), *options]
             if self.allow_other:
                 words.append("--allow-other")
         with open(self.log_path, "ab") as log:
