@@ -206,6 +206,30 @@ def acknowledgements(path):
     return values
 
 
+def forgotten_inode(vault):
+    """A file that waits for the sealer, whose inode the kernel has forgotten, is opened again and written; then the kill (BUGS T7)."""
+    path = vault.mount_point / "forgotten"
+    path.write_bytes(b"x" * 20000)
+    if os.geteuid() == 0:
+        Path("/proc/sys/vm/drop_caches").write_text("2")
+    data = bytearray(b"x" * 20000)
+    with open(path, "ab", buffering=0) as file:
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            file.write(b"line\n" * 20)
+            os.fsync(file.fileno())
+            data += b"line\n" * 20
+            time.sleep(0.005)
+        vault.kill()
+    vault.mount()
+    try:
+        if path.read_bytes() != bytes(data):
+            raise Failure("forgotten inode: the acknowledged lines differ")
+    except OSError as error:
+        raise Failure(f"forgotten inode: {error}") from error
+    print("an inode forgotten between close and open: all lines stand", flush=True)
+
+
 def main():
     if sys.argv[1:2] == ["--writer"]:
         return write_forever(*sys.argv[2:5])
@@ -220,6 +244,7 @@ def main():
         try:
             for round_number in range(1, settings.rounds + 1):
                 round_of(vault, round_number, settings.seconds)
+            forgotten_inode(vault)
             vault.remount()
             for name, kind in WRITERS.items():
                 kind(vault.mount_point).check(acknowledgements(vault.base / f"ack-{name}"))
