@@ -101,3 +101,17 @@ import Testing
         }
     }
 }
+
+@Suite("Mount words through the kernel") struct MountWordTests {
+    /// Every word that is handed on is one that libfuse and the kernel take.
+    @Test(arguments: ["nosuid,nodev,noexec,noatime,dirsync", "suid,dev,exec,atime,sync,async", "ro,relatime,x-systemd.automount,noauto"])
+    func kernelTakes(words: String) throws {
+        let place = try Place()
+        let made = try place.run("mount", "-o", words, place.vault, place.mount)
+        #expect(made.status == 0, "\(made.errors)")
+        let options = try place.shell("grep -F ' \(place.mount) ' /proc/self/mountinfo | cut -d' ' -f6").output.trimmingCharacters(in: .newlines).split(separator: ",")
+        for word in words.split(separator: ",") where ["nosuid", "nodev", "noexec", "noatime", "ro"].contains(word) { #expect(options.contains(word), "\(options)") }
+        #expect(options.contains("nosuid") != words.hasPrefix("suid"))
+        #expect(try place.run("unmount", place.mount).status == 0)
+    }
+}

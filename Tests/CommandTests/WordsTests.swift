@@ -26,7 +26,7 @@ import Testing
         #expect(!words.isReadOnly)
     }
 
-    @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox", "fsname=x"])
+    @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox", "fsname=x", "strictatime"])
     func unknownMountWords(list: String) {
         #expect(throws: Failure.self) {
             var words = MountWords()

@@ -11,11 +11,11 @@ struct MountWords: Equatable {
     var kernelWords: [String] = []
 
     private static let forKernel: Set<String> = [
-        "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "relatime", "norelatime", "strictatime", "nodiratime", "diratime", "dirsync", "sync", "async",
+        "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "dirsync", "sync", "async",
     ]
     /// Words that fstab uses for itself, and what is so anyway.
     private static let ignored: Set<String> = [
-        "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "group", "nofail", "_netdev", "rw", "default_permissions",
+        "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "group", "nofail", "_netdev", "rw", "relatime", "default_permissions",
     ]
 
     /// Takes the words of one `-o`, separated by commas. Later ones win.
