@@ -41,6 +41,7 @@ func answerAllocate(
 ) {
     let request = unsafe Request(handle)
     do throws(Errno) {
+        try request.service.clearPrivilegesBeforeChange(of: node, request.caller)
         try unsafe Handles.file(information).allocate(
             mode: mode, offset: UInt64(bitPattern: Int64(offset)), length: UInt64(bitPattern: Int64(length)))
         request.succeed()
@@ -70,6 +71,7 @@ func answerCopyRange(
     let request = unsafe Request(handle)
     let service = request.service
     do throws(Errno) {
+        try service.clearPrivilegesBeforeChange(of: target, request.caller)
         let copied = try unsafe service.vault.copyRange(
             from: Handles.file(sourceInformation), at: UInt64(bitPattern: Int64(sourceOffset)), to: Handles.file(targetInformation),
             at: UInt64(bitPattern: Int64(targetOffset)), count: count)

@@ -26,6 +26,19 @@ extension Service {
         if change.mode != nil { _ = try vault.setStatus(of: inode, change, file: nil, caller: caller) }
     }
 
+    /// Clears set-id bits before a change of content for which the kernel cannot ask (FALLOCATE and COPY_FILE_RANGE have no flag for it):
+    /// those of every caller but root lose them, as on a disk file system.
+    func clearPrivilegesBeforeChange(of node: fuse_ino_t, _ caller: Caller) throws(Errno) {
+        guard clearsPrivileges.load(ordering: .relaxed), caller.userID != 0 else { return }
+        let inode = try inode(node)
+        let mode = try vault.status(of: inode).mode
+        let cleared = Self.withoutPrivileges(mode)
+        if cleared == mode { return }
+        var change = StatusChange()
+        change.mode = cleared & 0o7777
+        _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
+    }
+
     /// A mode after a write by someone without special rights: no set-user-id; no set-group-id where the group may execute
     /// (without that, the bit means mandatory locking and stays).
     static func withoutPrivileges(_ mode: UInt32) -> UInt32 {
