@@ -73,6 +73,12 @@ final class ConfigurationKeeper: Sendable {
         }
     }
 
+    /// Remembers that the keystore was seen at `generation`, so that an older one put in its place is noticed.
+    func note(generation: UInt64) throws(Errno) {
+        let isNews = current.withLock { $0.keyStateGeneration < generation }
+        if isNews { try update(isClean: wasClean, generation: generation) }
+    }
+
     func wipe() { vaultKey.wipe() }
 }
 

@@ -64,7 +64,13 @@ package final class Vault: Sendable {
         } catch {
             throw .system("stat \(path)", error)
         }
-        if !context.wasClean && !context.isReadOnly { recovery.start(self) }
+        if isReadOnly { return }
+        do throws(Errno) {
+            try keeper.note(generation: seenGeneration)
+        } catch {
+            throw error == .readOnlyFilesystem ? .readOnlyFileSystem(path: path) : .system("write \(path)/.envelopefs/vault.json", error)
+        }
+        if !context.wasClean { recovery.start(self) }
     }
 
     /// A quarter of what the process may have open.
