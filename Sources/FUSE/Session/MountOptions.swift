@@ -45,7 +45,7 @@ package struct MountOptions: Sendable {
     /// Requests that the kernel may send without a program waiting for each.
     package var maxBackground: UInt16 = 64
     /// Most threads that serve.
-    package var maxThreads = 8
+    package var maxThreads = 32
     /// Most threads that read requests at the same time.
     package var maxReaders = 2
     /// How long a thread looks for the next request before it sleeps, in nanoseconds.

@@ -88,6 +88,16 @@ package final class FileContent: @unchecked Sendable {
         try self.init(BackingFile(descriptor), isWritable: isWritable, context: context, policyKey: policyKey, label: label)
     }
 
+    /// The content of a file that was made a moment ago by whoever holds `descriptor`, which is open for reading and writing: nothing.
+    package init(new descriptor: SharedDescriptor, context: VaultContext, policyKey: KeyID, label: FileLabel) {
+        backing = BackingFile(descriptor)
+        self.context = context
+        self.policyKey = policyKey
+        self.label = label
+        publishedWritable.store(true, ordering: .relaxed)
+        publish()
+    }
+
     init(_ backing: BackingFile, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel) throws(Errno) {
         self.backing = backing
         self.context = context
@@ -131,8 +141,16 @@ package final class FileContent: @unchecked Sendable {
     /// Reads from `offset` into `reply`. Returns how many bytes; short only at the end of the file. Bytes of `reply` after them are scratch.
     /// - Throws: `EIO` when something does not authenticate (logged); errors of reading.
     package func read(into reply: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
-        try wakeIfResting()
-        return try lock.withReadLock { () throws(Errno) -> Int in
+        while true {
+            try wakeIfResting()
+            if let count = try readAwake(into: &reply, at: offset) { return count }
+        }
+    }
+
+    /// Nil when the keys were forgotten in between.
+    private func readAwake(into reply: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int? {
+        try lock.withReadLock { () throws(Errno) -> Int? in
+            if isResting.load(ordering: .relaxed) { return nil }
             if isUnknown { throw .ioError }
             guard offset < contentSize, reply.count > 0 else { return 0 }
             let count = Int(min(UInt64(reply.count), contentSize - offset))

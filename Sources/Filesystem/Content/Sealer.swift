@@ -9,11 +9,13 @@ package final class Sealer: Sendable {
     static let quietTime: UInt64 = 2_000_000_000
     /// So many waiting files are sealed at once: each holds a descriptor.
     static let crowd = 512
+    private let crowd: Int
     private static let tick: UInt64 = 100_000_000
 
     private struct Waiting {
         let content: FileContent
         let since: UInt64
+        let isInUse: @Sendable () -> Bool
         let done: @Sendable () -> Void
     }
     private struct Queue {
@@ -26,28 +28,29 @@ package final class Sealer: Sendable {
     private let batching = Mutex<Void>(())
     private let context: VaultContext
 
-    package init(context: VaultContext) { self.context = context }
+    /// - Parameter crowd: so many waiting files are sealed at once.
+    package init(context: VaultContext, crowd: Int = Sealer.crowd) {
+        self.context = context
+        self.crowd = crowd
+    }
 
     /// How many files wait.
     package var count: Int { queue.withLock { $0.waiting.count } }
 
-    /// Takes a content whose last writable handle is gone. `done` is called once it waits no longer, on the sealer's thread and without any lock:
-    /// it is sealed, or has no name any more, or cannot be sealed now (logged). Its content keys are forgotten until it is used again.
-    package func enqueue(_ content: FileContent, _ done: @escaping @Sendable () -> Void) {
-        content.rest()
+    /// Takes a content whose last writable handle is gone, and that does not wait already. `done` is called once it waits no longer, on the sealer's
+    /// thread and without any lock: it is sealed, or has no name any more, or cannot be sealed now (logged), or `isInUse` says that somebody writes again.
+    package func enqueue(
+        _ content: FileContent, unless isInUse: @escaping @Sendable () -> Bool = { false }, _ done: @escaping @Sendable () -> Void
+    ) {
         let mustStart = queue.withLock { queue in
-            queue.waiting.removeAll { $0.content === content }
-            queue.waiting.append(Waiting(content: content, since: SystemClock.monotonicCoarse, done: done))
+            queue.waiting.append(Waiting(content: content, since: SystemClock.monotonicCoarse, isInUse: isInUse, done: done))
             if queue.isThreadRunning || queue.isClosed { return false }
             queue.isThreadRunning = true
             return true
         }
         if mustStart { startThread() }
-    }
-
-    /// The content is written to again: it leaves the queue, and its `done` is not called.
-    package func withdraw(_ content: FileContent) {
-        queue.withLock { queue in queue.waiting.removeAll { $0.content === content } }
+        // Each waiting file holds a descriptor: whoever closes files faster than the disk syncs them waits for it.
+        if count > 2 * crowd { batching.withLock { _ in } }
     }
 
     /// Seals everything that waits, now. For unmounting: afterwards no thread is started any more.
@@ -58,7 +61,12 @@ package final class Sealer: Sendable {
         var isComplete = true
         while true {
             let batch = take(all: true)
-            if batch.isEmpty { return isComplete }
+            if batch.isEmpty {
+                // The thread may be in the middle of a batch, part of which comes back.
+                batching.withLock { _ in }
+                if count == 0 { return isComplete }
+                continue
+            }
             if !seal(batch, retrying: false) { isComplete = false }
         }
     }
@@ -90,7 +98,7 @@ package final class Sealer: Sendable {
     /// Takes those out of the queue that have been quiet for long enough, or everything when too many wait.
     private func take(all: Bool) -> [Waiting] {
         queue.withLock { queue in
-            if all || queue.waiting.count > Self.crowd {
+            if all || queue.waiting.count > crowd {
                 defer { queue.waiting.removeAll() }
                 return queue.waiting
             }
@@ -107,6 +115,10 @@ package final class Sealer: Sendable {
             var isComplete = true
             var prepared: [(Waiting, UInt64)] = []
             for waiting in batch {
+                if waiting.isInUse() {
+                    waiting.done()
+                    continue
+                }
                 do throws(Errno) {
                     if let counter = try waiting.content.prepareToSeal() {
                         prepared.append((waiting, counter))
@@ -149,8 +161,8 @@ package final class Sealer: Sendable {
 
     private func requeue(_ waiting: Waiting) {
         queue.withLock { queue in
-            guard !queue.waiting.contains(where: { $0.content === waiting.content }) else { return }
-            queue.waiting.append(Waiting(content: waiting.content, since: SystemClock.monotonicCoarse, done: waiting.done))
+            queue.waiting.append(
+                Waiting(content: waiting.content, since: SystemClock.monotonicCoarse, isInUse: waiting.isInUse, done: waiting.done))
         }
     }
 

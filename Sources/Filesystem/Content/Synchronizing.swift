@@ -13,10 +13,10 @@ extension FileContent {
         lock.withWriteLock { if changeCounter == counter && form == .inline { isInlineDurable = true } }
     }
 
-    /// The id that attributes of this file are sealed for. An empty file without header gets one now.
-    package func objectIDForAttributes() throws(Errno) -> FileID {
-        if let fileID { return fileID }
-        return try changing { () throws(Errno) -> FileID in try headerForAttributes() }
+    /// Runs `body`, which seals an attribute for the file's id and sets it on the descriptor. An empty file without header gets one first.
+    /// Nothing happens to the file in between: its id would change with its first write.
+    package func settingAttribute<R>(_ body: (FileID, SharedDescriptor) throws(Errno) -> R) throws(Errno) -> R {
+        try changing { () throws(Errno) -> R in try body(headerForAttributes(), backing.descriptor) }
     }
 
     /// Plain bytes of a regular backing file, judged by its length alone. Exact in a cleanly unmounted vault; else inline files may be shorter.

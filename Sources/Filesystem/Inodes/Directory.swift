@@ -5,24 +5,24 @@ import POSIX
 import Synchronization
 
 /// The state of a directory inode: identity, way of access, list of its subdirectories.
-final class Directory: Sendable {
+final class Directory: DescriptorHolder {
     let id: DirectoryID
     /// Held by whoever adds, removes or renames entries.
     let mutation = Mutex<Void>(())
     /// The subdirectories by plain name; complete or not built at all.
     let subdirectories = Mutex<SubdirectoryIndex?>(nil)
     private let open = Mutex<SharedDescriptor?>(nil)
-    private let pool: DirectoryDescriptors
+    private let pool: DescriptorPool
     private let isPinned: Bool
 
-    init(id: DirectoryID, pool: DirectoryDescriptors) {
+    init(id: DirectoryID, pool: DescriptorPool) {
         self.id = id
         self.pool = pool
         isPinned = false
     }
 
     /// The root, whose descriptor stays open.
-    init(root: SharedDescriptor, id: DirectoryID, pool: DirectoryDescriptors) {
+    init(root: SharedDescriptor, id: DirectoryID, pool: DescriptorPool) {
         self.id = id
         self.pool = pool
         isPinned = true
@@ -53,32 +53,5 @@ final class Directory: Sendable {
     func giveBackDescriptor() {
         guard !isPinned else { return }
         open.withLock { $0 = nil }
-    }
-}
-
-/// Bounds how many directories are open: the ones opened first are given back first.
-final class DirectoryDescriptors: Sendable {
-    private struct State {
-        var queue: [Directory] = []
-        var head = 0
-    }
-    private let state = Mutex(State())
-    private let limit: Int
-
-    init(limit: Int) { self.limit = max(limit, 16) }
-
-    func opened(_ directory: Directory) {
-        let oldest = state.withLock { (state: inout State) -> Directory? in
-            state.queue.append(directory)
-            guard state.queue.count - state.head > limit else { return nil }
-            let oldest = state.queue[state.head]
-            state.head += 1
-            if state.head > limit {
-                state.queue.removeFirst(state.head)
-                state.head = 0
-            }
-            return oldest
-        }
-        oldest?.giveBackDescriptor()
     }
 }

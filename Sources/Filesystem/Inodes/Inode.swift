@@ -19,7 +19,7 @@ struct InodeKey: Hashable, Sendable {
 ///
 /// Lock order: `Directory.mutation` (two: by address) → `whereabouts` (child before parent; two of one rename: by address)
 /// → `RegularFile.use` → a content's own locks → `InodeTable`.
-package final class Inode: Sendable {
+package final class Inode: DescriptorHolder {
     let key: InodeKey
     let role: Role
     let whereabouts: Mutex<Whereabouts>
@@ -55,13 +55,16 @@ package final class Inode: Sendable {
         }
     }
 
+    /// Closes the anchor. The object can be reached again when one of its names is looked up; until then it is stale.
+    func giveBackDescriptor() { whereabouts.withLock { $0.anchor = nil } }
+
     var label: FileLabel {
         FileLabel(inode: key.number, backingName: whereabouts.withLock { $0.first?.name })
     }
 
     /// Runs `body` with a parent directory and sealed name that lead to this object, or with an `O_PATH` descriptor of it.
     /// No rename or removal of the object happens meanwhile.
-    /// - Throws: `ENOENT` for an object without any name; what `body` throws.
+    /// - Throws: `ENOENT` for an object without any name, `ESTALE` for one whose names are not known; what `body` throws.
     func reach<R>(
         named: (SharedDescriptor, FileName) throws(Errno) -> R,
         anchored: (SharedDescriptor) throws(Errno) -> R
@@ -74,7 +77,7 @@ package final class Inode: Sendable {
                 return try named(place.parent.directory.descriptor(of: place.parent), place.name)
             }
             if let anchor = places.anchor { return try anchored(anchor) }
-            throw .noEntry
+            throw places.removed == nil ? .stale : .noEntry
         }
     }
 }

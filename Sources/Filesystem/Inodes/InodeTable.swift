@@ -35,6 +35,9 @@ final class InodeTable: Sendable {
     /// The inode of a backing object, if the kernel knows it; not counted.
     func known(_ key: InodeKey) -> Inode? { state.withLock { $0.byKey[key] } }
 
+    /// Counts one more look-up of an inode that is known.
+    func retain(_ inode: Inode) { _ = state.withLock { _ in inode.lookups.add(1, ordering: .relaxed) } }
+
     /// The kernel takes back `count` look-ups.
     func forget(_ inode: Inode, _ count: UInt64) {
         state.withLock { (state: inout State) in
@@ -50,6 +53,14 @@ final class InodeTable: Sendable {
             guard state.byKey[inode.key] === inode else { return }
             state.byKey[inode.key] = nil
             state.nameless[ObjectIdentifier(inode)] = inode
+        }
+    }
+
+    /// A removal that was announced by `detach` has failed: the object is what its number stands for after all.
+    func attach(_ inode: Inode) {
+        state.withLock { (state: inout State) in
+            guard state.nameless.removeValue(forKey: ObjectIdentifier(inode)) != nil else { return }
+            state.byKey[inode.key] = inode
         }
     }
 

@@ -5,6 +5,8 @@ import POSIX
 import Synchronization
 
 /// The use of a regular file. The content lives from the first open to the moment when nobody has it open and it is sealed.
+/// INVARIANT: there is never a second content of one file: a content that waits for the sealer holds a look-up of its inode,
+/// so that whoever comes meanwhile finds this object.
 final class RegularFile: Sendable {
     private struct Use {
         var content: FileContent?
@@ -13,6 +15,10 @@ final class RegularFile: Sendable {
         var writers = 0
         /// The last name is gone: nothing is sealed any more.
         var isRemoved = false
+        /// The sealer has it.
+        var isQueued = false
+        /// A writer has left while the sealer had it.
+        var isDue = false
     }
     private let use = Mutex(Use())
 
@@ -21,6 +27,8 @@ final class RegularFile: Sendable {
 
     /// Whether somebody may be writing.
     var hasWriter: Bool { use.withLock { $0.writers > 0 } }
+
+    // MARK: taking into use
 
     /// Takes the content into use; `open` opens the backing file, read-write if asked so.
     func acquire(
@@ -31,6 +39,7 @@ final class RegularFile: Sendable {
             let content: FileContent
             if let known = use.content {
                 if writable && !known.isWritable { try known.adoptWritable(open(true)) }
+                try known.wakeIfResting()
                 content = known
             } else {
                 content = try FileContent(
@@ -38,30 +47,46 @@ final class RegularFile: Sendable {
                     label: label())
                 use.content = content
             }
-            use.handles += 1
-            if writable { use.writers += 1 }
+            Self.count(&use, writable)
             return content
         }
     }
 
     /// Takes the content into use if that needs no opening.
-    func acquireKnown(writable: Bool) -> FileContent? {
-        use.withLock { (use: inout Use) -> FileContent? in
+    /// - Throws: `EKEYREVOKED` and others when its keys were forgotten and cannot be had again.
+    func acquireKnown(writable: Bool) throws(Errno) -> FileContent? {
+        try use.withLock { (use: inout Use) throws(Errno) -> FileContent? in
             guard let content = use.content, !writable || content.isWritable else { return nil }
-            use.handles += 1
-            if writable { use.writers += 1 }
+            try content.wakeIfResting()
+            Self.count(&use, writable)
             return content
         }
     }
 
-    /// A new file's content, in use by its first handle.
-    func adopt(_ content: FileContent, writable: Bool) {
-        use.withLock { use in
-            use.content = content
-            use.handles = 1
-            use.writers = writable ? 1 : 0
+    /// The content of a file that was made a moment ago, in use by its first handle; somebody else may have found it already.
+    func acquireNew(
+        _ descriptor: SharedDescriptor, writable: Bool, label: FileLabel, in vault: Vault
+    ) throws(Errno) -> FileContent {
+        try use.withLock { (use: inout Use) throws(Errno) -> FileContent in
+            let content: FileContent
+            if let known = use.content {
+                if !known.isWritable { known.adoptWritable(descriptor) }
+                content = known
+            } else {
+                content = FileContent(new: descriptor, context: vault.context, policyKey: vault.context.defaultKey, label: label)
+                use.content = content
+            }
+            Self.count(&use, writable)
+            return content
         }
     }
+
+    private static func count(_ use: inout Use, _ writable: Bool) {
+        use.handles += 1
+        if writable { use.writers += 1 }
+    }
+
+    // MARK: giving back
 
     /// Ends one use. A changed file goes to the sealer when its last writer leaves, and stays open until it is sealed.
     func release(writable: Bool, of inode: Inode, in vault: Vault) {
@@ -69,28 +94,72 @@ final class RegularFile: Sendable {
             use.handles -= 1
             if writable { use.writers -= 1 }
             guard let content = use.content else { return nil }
-            // Nothing to seal: removed, sealed, or only read.
-            if use.isRemoved || content.isSealed || !content.isWritable {
-                if use.handles == 0 { use.content = nil }
+            if use.handles == 0 {
+                Self.restoreTimes(content, vault)
+                // Readers are gone, too: the next one unwraps the data key again.
+                if !use.isRemoved { content.rest() }
+            }
+            guard Self.isToSeal(use, content) else {
+                if use.handles == 0 && !use.isQueued { use.content = nil }
                 return nil
             }
-            return use.writers == 0 && (writable || use.handles == 0) ? content : nil
+            guard use.writers == 0, writable || use.handles == 0 else { return nil }
+            if use.isQueued {
+                use.isDue = true
+                return nil
+            }
+            use.isQueued = true
+            return content
         }
-        if let toSeal { vault.sealer.enqueue(toSeal) { [weak inode] in inode?.regularFile?.sealed(toSeal) } }
+        if let toSeal { handOver(toSeal, inode, vault) }
     }
 
-    /// The sealer is done with the content.
-    private func sealed(_ content: FileContent) {
-        use.withLock { use in
-            if use.handles == 0 && use.content === content { use.content = nil }
+    /// Not what is removed, is sealed, or was only read.
+    private static func isToSeal(_ use: Use, _ content: FileContent) -> Bool {
+        !use.isRemoved && !content.isSealed && content.isWritable
+    }
+
+    private static func restoreTimes(_ content: FileContent, _ vault: Vault) {
+        do throws(Errno) {
+            try content.restoreTimes()
+        } catch {
+            vault.context.log.failed("put back the modification time of \(content.label)", error)
         }
+    }
+
+    private func handOver(_ content: FileContent, _ inode: Inode, _ vault: Vault) {
+        vault.table.retain(inode)
+        vault.sealer.enqueue(content, unless: { [self] in hasWriter }) { [self, weak vault] in
+            guard let vault else { return }
+            takeBack(content, inode, vault)
+            vault.forget(inode, 1)
+        }
+    }
+
+    /// The sealer is done with the content, whatever came of it.
+    private func takeBack(_ content: FileContent, _ inode: Inode, _ vault: Vault) {
+        let again = use.withLock { (use: inout Use) -> Bool in
+            use.isQueued = false
+            let isDue = use.isDue
+            use.isDue = false
+            if isDue && use.writers == 0 && Self.isToSeal(use, content) {
+                use.isQueued = true
+                return true
+            }
+            if use.handles == 0 {
+                Self.restoreTimes(content, vault)
+                use.content = nil
+            }
+            return false
+        }
+        if again { handOver(content, inode, vault) }
     }
 
     /// The last name is gone.
     func markRemoved() {
         use.withLock { use in
             use.isRemoved = true
-            if use.handles == 0 { use.content = nil }
+            if use.handles == 0 && !use.isQueued { use.content = nil }
         }
     }
 }

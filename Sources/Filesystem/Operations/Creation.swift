@@ -26,14 +26,22 @@ extension Vault {
         } catch {
             guard error == .exists, !isExclusive else { throw error }
             let found = try lookup(plain, in: parent)
-            return (found, try self.open(found.inode, writable: writable))
+            do throws(Errno) {
+                return (found, try self.open(found.inode, writable: writable))
+            } catch {
+                forget(found.inode, 1)
+                throw error
+            }
         }
         let (file, found) = made
-        guard let regular = found.inode.regularFile else { throw .ioError }
-        let content = try FileContent(
-            file, isWritable: true, context: context, policyKey: context.defaultKey, label: found.inode.label)
-        regular.adopt(content, writable: writable)
-        return (found, OpenFile(inode: found.inode, file: regular, content: content, isWritable: writable, vault: self))
+        do throws(Errno) {
+            guard let regular = found.inode.regularFile else { throw .ioError }
+            let content = try regular.acquireNew(file, writable: writable, label: found.inode.label, in: self)
+            return (found, OpenFile(inode: found.inode, file: regular, content: content, isWritable: writable, vault: self))
+        } catch {
+            forget(found.inode, 1)
+            throw error
+        }
     }
 
     /// Makes a file, fifo, socket or device without opening it.

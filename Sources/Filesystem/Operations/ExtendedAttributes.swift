@@ -49,8 +49,10 @@ extension Vault {
             let backing = try sealAttributeName(plain)
             let stored = try AttributeName(backing)
             let value = try onBacking(of: inode) { (object) throws(Errno) in try object.get(stored) }
+            let object = try objectOfAttributes(inode)
             do throws(FormatError) {
-                return try names.openAttributeValue(value.span, name: backing.span, of: existingObject(inode))
+                guard let object else { throw .damaged }
+                return try names.openAttributeValue(value.span, name: backing.span, of: object)
             } catch {
                 context.log.damaged(inode.label, "the value of an attribute does not open")
                 throw .ioError
@@ -69,17 +71,30 @@ extension Vault {
             let copy = value.array
             try onBacking(of: inode) { (object) throws(Errno) in try object.set(backing, copy, flags) }
         case .sealed:
-            let backing = try sealAttributeName(plain)
-            let object = try objectForAttributes(inode)
-            let sealed: [UInt8]
-            do throws(FormatError) {
-                sealed = try names.sealAttributeValue(value, name: backing.span, of: object)
-            } catch {
-                throw .ioError
-            }
-            let stored = try AttributeName(backing)
-            try onBacking(of: inode) { (object) throws(Errno) in try object.set(stored, sealed, flags) }
+            try setSealed(sealAttributeName(plain), value.array, flags, of: inode)
         }
+    }
+
+    private func setSealed(_ name: [UInt8], _ value: [UInt8], _ flags: AttributeFlags, of inode: Inode) throws(Errno) {
+        let stored = try AttributeName(name)
+        switch inode.role {
+        case .directory(let directory):
+            let sealed = try seal(value, name, for: .directory(directory.id))
+            try onBacking(of: inode) { (object) throws(Errno) in try object.set(stored, sealed, flags) }
+        case .regular(let file):
+            let content = try acquire(file, of: inode, writable: true)
+            defer { file.release(writable: true, of: inode, in: self) }
+            try content.settingAttribute { (id, descriptor) throws(Errno) in
+                let sealed = try seal(value, name, for: .file(id))
+                try descriptor.setAttribute(stored, sealed.span, flags: flags)
+            }
+        case .link, .special:
+            throw .notPermitted
+        }
+    }
+
+    private func seal(_ value: [UInt8], _ name: [UInt8], for object: ObjectID) throws(Errno) -> [UInt8] {
+        do throws(FormatError) { return try names.sealAttributeValue(value.span, name: name.span, of: object) } catch { throw .ioError }
     }
 
     package func removeAttribute(_ name: ByteSpan, of inode: Inode) throws(Errno) {
@@ -117,31 +132,17 @@ extension Vault {
         do throws(FormatError) { return try names.sealAttributeName(plain.span) } catch { throw .ioError }
     }
 
-    /// What values are bound to; a file gets its header, which holds its id, when it has none.
-    private func objectForAttributes(_ inode: Inode) throws(Errno) -> ObjectID {
+    /// What the values of an object's attributes are bound to; nil for one that can have none.
+    private func objectOfAttributes(_ inode: Inode) throws(Errno) -> ObjectID? {
         switch inode.role {
         case .directory(let directory):
             return .directory(directory.id)
         case .regular(let file):
-            let content = try acquire(file, of: inode, writable: true)
-            defer { file.release(writable: true, of: inode, in: self) }
-            return .file(try content.objectIDForAttributes())
-        case .link, .special:
-            throw .notPermitted
-        }
-    }
-
-    private func existingObject(_ inode: Inode) throws(FormatError) -> ObjectID {
-        switch inode.role {
-        case .directory(let directory):
-            return .directory(directory.id)
-        case .regular(let file):
-            guard let content = try? acquire(file, of: inode, writable: false) else { throw .damaged }
+            let content = try acquire(file, of: inode, writable: false)
             defer { file.release(writable: false, of: inode, in: self) }
-            guard let id = content.fileID else { throw .damaged }
-            return .file(id)
+            return content.fileID.map { .file($0) }
         case .link, .special:
-            throw .damaged
+            return nil
         }
     }
 

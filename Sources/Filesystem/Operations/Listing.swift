@@ -69,10 +69,8 @@ package final class OpenDirectory: Sendable {
                 } else {
                     return
                 }
-                guard try show(listed, withStatus, emit) else {
-                    state.pending = listed
-                    return
-                }
+                state.pending = listed
+                guard show(listed, withStatus, emit) else { return }
                 state.pending = nil
                 state.offset = listed.next
             }
@@ -81,16 +79,27 @@ package final class OpenDirectory: Sendable {
 
     private func show(
         _ listed: Listed, _ withStatus: Bool, _ emit: (ByteSpan, FileStatus, Inode?, Int64) -> Bool
-    ) throws(Errno) -> Bool {
-        var status = listed.outline
-        guard withStatus, !Self.isCurrentOrParent(listed.plain) else { return emit(listed.plain.span, status, nil, listed.next) }
-        let parent = try inode.directory.descriptor(of: inode)
-        guard let backing = try vault.statusIfThere(listed.backing, parent) else { return true }
-        let found = try vault.entry(listed.backing, backing, directoryID: listed.directoryID, in: inode)
-        status = found.status
-        if emit(listed.plain.span, status, found.inode, listed.next) { return true }
+    ) -> Bool {
+        let plain = listed.plain.span
+        guard withStatus, !Self.isCurrentOrParent(listed.plain) else { return emit(plain, listed.outline, nil, listed.next) }
+        let found: FoundEntry?
+        do throws(Errno) {
+            found = try status(of: listed)
+        } catch {
+            // The name is there all the same; whoever wants more asks for it and gets the error.
+            return emit(plain, listed.outline, nil, listed.next)
+        }
+        guard let found else { return true }
+        if emit(plain, found.status, found.inode, listed.next) { return true }
         vault.forget(found.inode, 1)
         return false
+    }
+
+    /// Inode and status of an entry, counted as looked up; nil if it is gone.
+    private func status(of listed: Listed) throws(Errno) -> FoundEntry? {
+        let parent = try inode.directory.descriptor(of: inode)
+        guard let backing = try vault.statusIfThere(listed.backing, parent) else { return nil }
+        return try vault.entry(listed.backing, backing, directoryID: listed.directoryID, in: inode)
     }
 
     private static func isCurrentOrParent(_ name: [UInt8]) -> Bool { name == [0x2E] || name == [0x2E, 0x2E] }

@@ -76,16 +76,7 @@ extension Vault {
 
     /// Takes a file's content into use, opening the backing file where that is needed. To be ended by `release`.
     func acquire(_ file: RegularFile, of inode: Inode, writable: Bool) throws(Errno) -> FileContent {
-        if let content = file.acquireKnown(writable: writable) {
-            do throws(Errno) {
-                try content.wakeIfResting()
-            } catch {
-                file.release(writable: writable, of: inode, in: self)
-                throw error
-            }
-            if writable { sealer.withdraw(content) }
-            return content
-        }
+        if let content = try file.acquireKnown(writable: writable) { return content }
         return try inode.reach { (parent, name) throws(Errno) in
             try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: name), in: self) { (writable) throws(Errno) in
                 try self.openAccessible(at: name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
@@ -107,16 +98,27 @@ extension Vault {
         var done = 0
         while done < count {
             let wanted = min(chunk, count - done)
-            let copied = try PageBuffer.withScratch(wanted) { (buffer: inout MutableByteSpan) throws(Errno) -> Int in
-                let read = try source.content.read(into: &buffer, at: sourceOffset + UInt64(done))
-                if read > 0 {
-                    try target.content.write(buffer.span.slice(0, read), at: targetOffset + UInt64(done), isWriteBack: false)
-                }
-                return read
+            let copied: Int
+            do throws(Errno) {
+                copied = try copy(from: source, at: sourceOffset + UInt64(done), to: target, at: targetOffset + UInt64(done), count: wanted)
+            } catch {
+                // What was copied before is there, and the caller has to know.
+                if done > 0 { return done }
+                throw error
             }
             done += copied
             if copied < wanted { break }
         }
         return done
+    }
+
+    private func copy(
+        from source: OpenFile, at sourceOffset: UInt64, to target: OpenFile, at targetOffset: UInt64, count: Int
+    ) throws(Errno) -> Int {
+        try PageBuffer.withScratch(count) { (buffer: inout MutableByteSpan) throws(Errno) -> Int in
+            let read = try source.content.read(into: &buffer, at: sourceOffset)
+            if read > 0 { try target.content.write(buffer.span.slice(0, read), at: targetOffset, isWriteBack: false) }
+            return read
+        }
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
 extension Vault {
     /// Removes a name of a file, link or special file.
     package func unlink(_ plain: ByteSpan, in parent: Inode) throws(Errno) {
-        try context.willChange()
+        try context.requireWritable()
         let directory = try parent.directory
         let descriptor = try directory.descriptor(of: parent)
         let backing = try sealed(plain, .file, in: directory)
@@ -23,7 +23,7 @@ extension Vault {
     }
 
     package func removeDirectory(_ plain: ByteSpan, in parent: Inode) throws(Errno) {
-        try context.willChange()
+        try context.requireWritable()
         let directory = try parent.directory
         let descriptor = try directory.descriptor(of: parent)
         let key = plain.array
@@ -43,7 +43,26 @@ extension Vault {
         _ name: FileName, _ status: FileStatus, in parent: Inode, _ descriptor: SharedDescriptor
     ) throws(Errno) {
         let inode = table.known(InodeKey(status))
-        if let inode { try inode.directory.keepOpen(of: inode) }
+        if let inode {
+            try inode.directory.keepOpen(of: inode)
+            table.detach(inode)
+        }
+        do throws(Errno) {
+            try removeEmpty(name, descriptor)
+        } catch {
+            if let inode { table.attach(inode) }
+            throw error
+        }
+        guard let inode else { return }
+        var last = status
+        last.linkCount = 0
+        inode.whereabouts.withLock { places in
+            places.remove(Place(parent: parent, name: name))
+            places.removed = last
+        }
+    }
+
+    private func removeEmpty(_ name: FileName, _ descriptor: SharedDescriptor) throws(Errno) {
         do throws(Errno) {
             try descriptor.unlinkAt(name, directory: true)
         } catch {
@@ -53,14 +72,6 @@ extension Vault {
             try removeOrphanedSides(in: inside)
             try descriptor.unlinkAt(name, directory: true)
         }
-        guard let inode else { return }
-        var last = status
-        last.linkCount = 0
-        inode.whereabouts.withLock { places in
-            places.remove(Place(parent: parent, name: name))
-            places.removed = last
-        }
-        table.detach(inode)
     }
 
     private func removeOrphanedSides(in directory: SharedDescriptor) throws(Errno) {
@@ -81,7 +92,14 @@ extension Vault {
             // An object that keeps other names, none of which is known, stays in reach by a descriptor.
             var anchor: SharedDescriptor?
             if !isLast && places.isOnly(place) { anchor = try descriptor.openAt(place.name, [.pathOnly, .noFollow]) }
-            try remove()
+            // Before its number is free: somebody may get a new object with it at once.
+            if isLast { table.detach(inode) }
+            do throws(Errno) {
+                try remove()
+            } catch {
+                if isLast { table.attach(inode) }
+                throw error
+            }
             places.remove(place)
             if let anchor { places.anchor = anchor }
             if isLast {
@@ -90,9 +108,7 @@ extension Vault {
                 places.removed = last
             }
         }
-        guard isLast else { return }
-        table.detach(inode)
-        inode.regularFile?.markRemoved()
+        if isLast { inode.regularFile?.markRemoved() } else { anchors.opened(inode) }
     }
 
     private func plainStatusOfRemoved(_ inode: Inode, _ backing: FileStatus) -> FileStatus {

@@ -157,7 +157,11 @@ extension Vault {
             index.insert(newKey, .init(name: new.name, id: id))
         }
         guard let replaced, let replacedID = replaced.directoryID else { return }
-        try removeBackingDirectory(replaced.name, replaced.status, in: target.inode, target.descriptor)
-        removeSide(of: try sealed(newPlain, .directory(replacedID), in: target.directory), in: target.descriptor)
+        do throws(Errno) {
+            try removeBackingDirectory(replaced.name, replaced.status, in: target.inode, target.descriptor)
+            removeSide(of: try sealed(newPlain, .directory(replacedID), in: target.directory), in: target.descriptor)
+        } catch {
+            context.log.failed("remove the directory that a rename has replaced", error)
+        }
     }
 }

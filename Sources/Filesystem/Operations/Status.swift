@@ -27,8 +27,10 @@ extension Vault {
         switch inode.role {
         case .regular(let file):
             if let content = file.content {
+                // Its own writes may have changed the time that `backing` shows.
+                if content.hasHiddenTime.load(ordering: .acquiring), let shown = try? content.status() { return shown }
                 status.size = Int64(content.size)
-            } else if context.wasClean {
+            } else if context.lengthsTell {
                 status.size = FileContent.size(of: backing)
             } else {
                 status.size = sizeAfterCrash(of: inode, backing)

@@ -18,7 +18,10 @@ final class RecoverySweep: Sendable {
     func start(_ vault: Vault) {
         do throws(Errno) {
             let started = try Thread.start(name: "efs-recovery") { [self] in
-                if walk(vault) { hasEnded.store(true, ordering: .releasing) }
+                if walk(vault) {
+                    vault.context.noteLengthsTell()
+                    hasEnded.store(true, ordering: .releasing)
+                }
             }
             thread.withLock { $0 = started }
         } catch {
@@ -47,8 +50,11 @@ final class RecoverySweep: Sendable {
             do throws(Errno) {
                 try walk(directory, in: vault, &waiting, &files, &isWhole)
             } catch {
-                vault.context.log.failed("recovery of \(directory.label)", error)
-                isWhole = false
+                // Removed meanwhile: nothing to put right.
+                if error != .noEntry {
+                    vault.context.log.failed("recovery of \(directory.label)", error)
+                    isWhole = false
+                }
             }
             if directory !== vault.root { vault.forget(directory, 1) }
             if shouldStop {
@@ -94,10 +100,13 @@ final class RecoverySweep: Sendable {
     /// - Returns: false when it could not be looked at. A damaged file was, and stays damaged.
     private func putRight(_ inode: Inode, in vault: Vault) -> Bool {
         do throws(Errno) {
-            try vault.open(inode, writable: true).release()
+            let reader = try vault.open(inode, writable: false)
+            let isSealed = reader.content.isSealed
+            reader.release()
+            if !isSealed { try vault.open(inode, writable: true).release() }
             return true
         } catch {
-            return error == .ioError
+            return error == .ioError || error == .noEntry || error == .stale
         }
     }
 }

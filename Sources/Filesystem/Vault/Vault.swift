@@ -12,7 +12,9 @@ package final class Vault: Sendable {
     package let context: VaultContext
     let names: NameCipher
     let table: InodeTable
-    let directories: DirectoryDescriptors
+    let directories: DescriptorPool
+    /// Descriptors of objects that have names, of which none is known.
+    let anchors: DescriptorPool
     let sealer: Sealer
     /// Of the process, asked once.
     let userID: UInt32
@@ -52,8 +54,10 @@ package final class Vault: Sendable {
         }
         userID = CurrentProcess.effectiveUserID
         table = InodeTable()
-        directories = DirectoryDescriptors(limit: Self.directoryLimit)
-        sealer = Sealer(context: context)
+        let limit = Self.descriptorLimit
+        directories = DescriptorPool(limit: limit)
+        anchors = DescriptorPool(limit: limit)
+        sealer = Sealer(context: context, crowd: min(limit / 2, 4096))
         do throws(Errno) {
             let status = try directory.root.status()
             root = Inode(
@@ -74,7 +78,7 @@ package final class Vault: Sendable {
     }
 
     /// A quarter of what the process may have open.
-    private static var directoryLimit: Int {
+    private static var descriptorLimit: Int {
         guard let limit = try? ResourceLimits.openFiles().soft else { return 64 }
         return Int(clamping: min(limit / 4, 1 << 16))
     }

@@ -25,6 +25,7 @@ package final class VaultContext: Sendable {
     private let isMarked = Atomic<Bool>(false)
     private let marking = Mutex<Void>(())
     private let failures = Atomic<Bool>(false)
+    private let lengthsAreKnown = Atomic<Bool>(false)
 
     package init(
         vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog,
@@ -38,18 +39,25 @@ package final class VaultContext: Sendable {
         self.log = log
         self.nonces = NonceSource()
         self.takeCleanMark = takeCleanMark
+        lengthsAreKnown.store(wasClean, ordering: .relaxed)
     }
 
     /// To be called before anything in the vault is changed. Costs one atomic load after the first time.
     /// - Throws: `EROFS` on a read-only vault; the errno of writing `vault.json`.
     func willChange() throws(Errno) {
         if isMarked.load(ordering: .acquiring) { return }
-        if isReadOnly { throw .readOnlyFilesystem }
+        try requireWritable()
         try marking.withLock { (_: inout Void) throws(Errno) in
             if isMarked.load(ordering: .acquiring) { return }
-            try takeCleanMark()
+            // Without a mark there is none to take away.
+            if wasClean { try takeCleanMark() }
             isMarked.store(true, ordering: .releasing)
         }
+    }
+
+    /// To be called before a change that leaves no file unsealed: it needs no mark, and so no room on the disk.
+    func requireWritable() throws(Errno) {
+        if isReadOnly { throw .readOnlyFilesystem }
     }
 
     /// Whether anything was changed since the vault was opened.
@@ -58,6 +66,10 @@ package final class VaultContext: Sendable {
     /// Something could not be sealed or written: the vault must not be called clean when it is closed.
     func noteUnfinished() { failures.store(true, ordering: .releasing) }
     var isUnfinished: Bool { failures.load(ordering: .acquiring) }
+
+    /// Whether the length of a backing file tells the plain size: in a vault that was closed cleanly, or once the recovery has seen every file.
+    var lengthsTell: Bool { lengthsAreKnown.load(ordering: .acquiring) }
+    func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
 
     // MARK: data keys
 
@@ -91,7 +103,7 @@ extension KeyError {
     var errno: Errno {
         switch self {
         case .notFound: .noKey
-        case .disabled, .invalidState: .keyRevoked
+        case .disabled, .invalidState, .keyUnavailable: .keyRevoked
         case .invalidCiphertext, .incorrectKey, .validation: .ioError
         default: .ioError
         }

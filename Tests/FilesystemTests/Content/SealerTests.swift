@@ -104,8 +104,7 @@ import Testing
         let sealer = Sealer(context: place.context())
         let content = try place.content()
         try content.put([UInt8](repeating: 1, count: 5000))
-        sealer.enqueue(content) {}
-        sealer.withdraw(content)
+        sealer.enqueue(content, unless: { true }) {}
         place.saboteur.reset()
         try content.put([2])
         #expect(place.saboteur.count("synchronize") == 0)
