@@ -84,11 +84,24 @@ struct BlockLayoutTests {
         for i in edgeBlocks { lengths += [BlockLayout.blockOffset(of: i) + 1, BlockLayout.slotOffset(of: i) + 1] }
         var last: UInt64 = 0
         for length in Set(lengths).filter({ $0 > 4096 }).sorted() {
-            let size = BlockLayout.contentSize(ofBacking: length).size
-            #expect(size >= last)
-            last = size
+            let extent = BlockLayout.contentSize(ofBacking: length)
+            if extent.form == .damaged {
+                #expect(length > BlockLayout.blockedLength(ofContent: BlockLayout.maximumContentSize))
+                continue
+            }
+            #expect(extent.size >= last)
+            last = extent.size
         }
-        #expect(BlockLayout.contentSize(ofBacking: .max).size > 1 << 62)
+    }
+
+    /// A longer backing file is nothing that this program writes, and its places would be out of range.
+    @Test func aLengthPastTheLimitIsDamage() {
+        let limit = BlockLayout.blockedLength(ofContent: BlockLayout.maximumContentSize)
+        #expect(BlockLayout.contentSize(ofBacking: limit).size == BlockLayout.maximumContentSize)
+        for length in [limit + 8192, UInt64(Int64.max) - 4096, UInt64(Int64.max), .max] {
+            #expect(BlockLayout.contentSize(ofBacking: length).form == .damaged)
+            #expect(BlockLayout.blockedContentSize(ofBacking: length).form == .damaged)
+        }
     }
 
     @Test func lengthsThatEndInAPageOfSlots() {

@@ -17,7 +17,7 @@ final class ConfigurationKeeper: Sendable {
     private let current: Mutex<VaultConfiguration>
 
     /// - Throws: what is wrong with the file or with its key.
-    init(reading directory: VaultDirectory, keyring: Keyring) throws(VaultError) {
+    init(reading directory: VaultDirectory, keyring: Keyring, acceptsOlderKeystore: Bool) throws(VaultError) {
         let bytes = try directory.readConfiguration()
         let unverified = try Self.parse(bytes)
         vaultKey = try Self.openVaultKey(of: unverified.claimed, keyring)
@@ -27,6 +27,7 @@ final class ConfigurationKeeper: Sendable {
         } catch {
             throw .damagedConfiguration("it was changed by somebody without its key")
         }
+        try configuration.requireKeystore(keyring, acceptsOlder: acceptsOlderKeystore)
         guard let key = KeyID(configuration.defaultKey.bytes.span) else {
             throw .damagedConfiguration("its key id is not one")
         }
@@ -82,18 +83,18 @@ final class ConfigurationKeeper: Sendable {
     func wipe() { vaultKey.wipe() }
 }
 
-extension UnverifiedVaultConfiguration {
+extension VaultConfiguration {
     /// Says which keystore is wanted before anything is tried with a wrong one.
     /// - Throws: `foreignKeystore`, `olderKeystore`.
     func requireKeystore(_ keyring: Keyring, acceptsOlder: Bool) throws(VaultError) {
-        guard let expected = KeystoreID(claimed.keystoreID.bytes.span) else {
+        guard let expected = KeystoreID(keystoreID.bytes.span) else {
             throw .damagedConfiguration("its keystore id is not one")
         }
         guard expected == keyring.keystoreID else {
-            throw .foreignKeystore(expected: expected, found: keyring.keystoreID, hint: claimed.keystoreHint)
+            throw .foreignKeystore(expected: expected, found: keyring.keystoreID, hint: keystoreHint)
         }
-        guard acceptsOlder || keyring.generation >= claimed.keyStateGeneration else {
-            throw .olderKeystore(seen: claimed.keyStateGeneration, found: keyring.generation)
+        guard acceptsOlder || keyring.generation >= keyStateGeneration else {
+            throw .olderKeystore(seen: keyStateGeneration, found: keyring.generation)
         }
     }
 }

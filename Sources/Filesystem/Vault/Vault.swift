@@ -35,10 +35,10 @@ package final class Vault: Sendable {
     ) throws(VaultError) {
         directory = try VaultDirectory(opening: path)
         let unverified = try ConfigurationKeeper.parse(directory.readConfiguration())
-        try unverified.requireKeystore(keyring, acceptsOlder: acceptsOlderKeystore)
+        try unverified.claimed.requireKeystore(keyring, acceptsOlder: acceptsOlderKeystore)
         lock = try directory.lock(mountPoint: mountPoint, readOnly: isReadOnly)
         // Read again under the lock: its last holder may just have written it.
-        configuration = try ConfigurationKeeper(reading: directory, keyring: keyring)
+        configuration = try ConfigurationKeeper(reading: directory, keyring: keyring, acceptsOlderKeystore: acceptsOlderKeystore)
         let keeper = configuration
         let seenGeneration = keyring.generation
         context = VaultContext(

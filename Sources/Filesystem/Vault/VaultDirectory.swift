@@ -82,8 +82,11 @@ final class VaultDirectory: Sendable {
     /// - Throws: `unfinishedInit`, `damagedConfiguration`, `system`.
     func readConfiguration() throws(VaultError) -> [UInt8] {
         do throws(Errno) {
-            let file = try own.openAt(Self.configurationName, [.readOnly, .noFollow])
-            let size = try file.status().size
+            let file = try own.openAt(Self.configurationName, [.readOnly, .noFollow, .nonBlocking])
+            let status = try file.status()
+            // A fifo would wait for ever for somebody to write.
+            guard status.isRegular else { throw .invalidArgument }
+            let size = status.size
             guard size <= Self.maximumSize else { throw .fileTooLarge }
             var bytes = [UInt8](repeating: 0, count: Int(size))
             var span = bytes.mutableSpan
@@ -93,6 +96,7 @@ final class VaultDirectory: Sendable {
         } catch {
             switch error {
             case .noEntry: throw .unfinishedInit(path: path)
+            case .invalidArgument: throw .damagedConfiguration("it is no regular file")
             case .fileTooLarge: throw .damagedConfiguration("it is larger than \(Self.maximumSize) bytes")
             default: throw .system("read \(path)/.envelopefs/vault.json", error)
             }
@@ -122,7 +126,7 @@ final class VaultDirectory: Sendable {
         do throws(Errno) {
             let file: SharedDescriptor
             do throws(Errno) {
-                file = try own.openAt(Self.lockName, [.readWrite, .create, .noFollow], mode: 0o600)
+                file = try own.openAt(Self.lockName, [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600)
             } catch {
                 // A vault on a read-only medium has no writer to exclude.
                 if readOnly, error == .readOnlyFilesystem || error == .accessDenied { return VaultLock(nil) }
@@ -139,7 +143,7 @@ final class VaultDirectory: Sendable {
     }
 
     private func holder() -> VaultError {
-        guard let file = try? own.openAt(Self.lockName, [.readOnly, .noFollow]) else {
+        guard let file = try? own.openAt(Self.lockName, [.readOnly, .noFollow, .nonBlocking]) else {
             return .inUse(processID: 0, mountPoint: "")
         }
         return VaultLock.holder(in: file)

@@ -94,9 +94,12 @@ package enum BlockLayout {
         // The page of the last byte: p = 65 g + n - 15 with n < 64 for a block; 65 g - 16 for a slot page.
         let last = (length - 1) / page
         let g = (last + 16) / 65, r = (last + 16) % 65
-        if r == 0 { return Extent(size: (64 * g - 16) * page, form: .slotPage) }
-        let block = 64 * g + (r - 1) - 16
-        return Extent(size: block * page + (length - last * page), form: .blocks)
+        let isSlotPage = r == 0
+        let blocks = 64 * g + (isSlotPage ? 0 : r - 1) - 16
+        let size = blocks * page + (isSlotPage ? 0 : length - last * page)
+        // Nothing that this program writes; every place past the limit would be out of range.
+        guard size <= maximumContentSize else { return Extent(size: 0, form: .damaged) }
+        return Extent(size: size, form: isSlotPage ? .slotPage : .blocks)
     }
 
     /// What stands at `offset` of the backing file of a file that is not inline.

@@ -171,7 +171,7 @@ import Testing
         for size in [100, 5000] {
             let place = try Workplace()
             let content = try place.content()
-            let id = try content.objectIDForAttributes()
+            let id = try content.settingAttribute { (id, _) in id }
             #expect(try place.stored().count == 1024)
             #expect(content.isSealed)
             let value: [UInt8] = [1]

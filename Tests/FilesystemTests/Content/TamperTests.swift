@@ -147,7 +147,7 @@ import Testing
     @Test func headerPlantedOnAnEmptyFileHasNoEffect() throws {
         let place = try Workplace()
         let other = try place.content("other")
-        _ = try other.objectIDForAttributes()
+        _ = try other.settingAttribute { (id, _) in id }
         try place.store(try place.stored("other"))
         let content = try place.content()
         #expect(content.size == 0)
