@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets the binary write and the Python decryptor read, and compares byte for byte.
 
-    run.py [everything] [killed] [refuses] [golden]      all cases if none is named; exit status 1 if one failed
+    run.py [everything] [killed] [refuses] [golden] [damaged]      all cases if none is named; exit status 1 if one failed
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 
+import damaging
 import golden
 from comparing import BLOCK, differences, snapshot
 from filling import fill, noise, write
@@ -175,13 +176,23 @@ def golden_vault():
         return f"{sum(map(len, trees.values()))} objects"
 
 
+def damaged():
+    """Whatever is changed in files, sealed or open: the binary and the decryptor read the same, and refuse the same."""
+    seed = int(os.environ.get("INTEROP_SEED", "0")) or random.randrange(1, 1 << 30)
+    with Lab() as lab:
+        lines, counts = damaging.one_round(lab, seed)
+        if lines:
+            raise AssertionError(f"seed {seed}, {len(lines)} disagreements:\n  " + "\n  ".join(lines[:30]))
+        return f"seed {seed}: {counts}"
+
+
 def expect(tree, found, what):
     lines = differences(tree, found)
     if lines:
         raise AssertionError(what + ":\n  " + "\n  ".join(lines))
 
 
-CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault}
+CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault, "damaged": damaged}
 
 
 def main():

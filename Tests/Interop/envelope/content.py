@@ -124,7 +124,7 @@ class Content:
         if plain is not None:
             return plain.ljust(BLOCK, b"\0")
         current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
-        require(1 <= current.length <= BLOCK, f"block {i} has an entry of {current.length} bytes")
+        require(current.length != 0, f"block {i} has an entry of 0 bytes")
         if not self.state.is_sealed and previous.length == 0 and not any(self._read(block_offset(i), BLOCK)):
             return None
         raise Refused(f"block {i} does not open")
@@ -132,7 +132,7 @@ class Content:
     def _try_entries(self, i, slot):
         """(plain bytes, entry) of the entry that opens the block, or (None, None)."""
         current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
-        if not 1 <= current.length <= BLOCK:
+        if current.length == 0:
             return None, None
         for entry in (current,) if self.state.is_sealed else (current, previous):
             if not 1 <= entry.length <= BLOCK:
