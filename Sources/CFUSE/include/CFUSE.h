@@ -2,10 +2,7 @@
 #ifndef CFUSE_H
 #define CFUSE_H
 #define FUSE_USE_VERSION 314
-// The same features as in CLinux: both modules show the C library's types to Swift, which must find them alike.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No feature macro here or in CLinux's headers: both modules show the C library's types to Swift, which must find them as its own Glibc module has them.
 #include <fuse3/fuse_lowlevel.h>
 #include <linux/fuse.h>
 #include <fcntl.h>

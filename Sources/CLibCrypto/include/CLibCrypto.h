@@ -1,10 +1,7 @@
 // libcrypto (OpenSSL 3.0), and the few calls about memory pages that secrets need.
 #ifndef CLIBCRYPTO_H
 #define CLIBCRYPTO_H
-// The same features as in CLinux and CFUSE: where they meet, Swift must find the C library's types alike.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+// No feature macro, as in CLinux and CFUSE: where they meet, Swift must find the C library's types as in its own Glibc module.
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
