@@ -208,7 +208,7 @@ def run_round(settings, round_number, counts):
     try:
         good = run_writers(settings, round_number, counts)
     finally:
-        for reader in readers:
+        for reader in readers:  # also those that have ended: they are still ours to wait for
             os.kill(reader, signal.SIGKILL)
         ends = [os.waitpid(reader, 0)[1] for reader in readers]
     return good and all(os.WIFSIGNALED(end) and os.WTERMSIG(end) == signal.SIGKILL for end in ends)
@@ -234,7 +234,7 @@ def run_writers(settings, round_number, counts):
     everything = True
     sizes, moved = None, time.monotonic()
     while children:
-        child, status = os.waitpid(-1, os.WNOHANG)
+        child, status = next((ended for ended in (os.waitpid(child, os.WNOHANG) for child in list(children)) if ended[0]), (0, 0))
         if child:
             number = children.pop(child)
             if os.WIFSIGNALED(status) and (everything or os.WTERMSIG(status) != signal.SIGTERM):
