@@ -41,7 +41,7 @@ extension Vault {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
                 continue
             }
-            if try findFile(opened.plain.span, in: directory, descriptor) != nil {
+            if hasFile(opened.plain.span, in: directory, descriptor) {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): a file has the name of this directory; not shown")
                 continue
             }
@@ -53,6 +53,11 @@ extension Vault {
             try insertDoubled(opened.plain, subdirectory, other, into: &index, descriptor)
         }
         return index
+    }
+
+    /// Whether there is a file with the name. In a directory that may not be searched nobody can tell, nor reach it.
+    private func hasFile(_ plain: ByteSpan, in directory: Directory, _ descriptor: SharedDescriptor) -> Bool {
+        do throws(Errno) { return try findFile(plain, in: directory, descriptor) != nil } catch { return false }
     }
 
     /// Two directories of one name are left by a crash in the middle of a rename over an empty directory: the one with content wins,

@@ -37,7 +37,10 @@ extension Vault {
             }
         case .link:
             status.size = Int64(NameCipher.plainLength(ofLink: Int(backing.size)))
-        case .directory, .special:
+        case .directory:
+            // The vault's own directory is no subdirectory that is shown. (Where links of directories are not counted, there are fewer than 3.)
+            if inode === root && status.linkCount > 2 { status.linkCount -= 1 }
+        case .special:
             break
         }
         return status

@@ -256,6 +256,13 @@ import Testing
         file.release()
     }
 
+    @Test func theRootCountsOnlyWhatIsShown() throws {
+        let before = try scratch.vault.status(of: scratch.vault.root).linkCount
+        #expect(before <= 2)
+        _ = try scratch.makeDirectory("directory")
+        #expect(try scratch.vault.status(of: scratch.vault.root).linkCount == (before == 2 ? 3 : before))
+    }
+
     @Test func aVaultIsLockedWhileItIsOpen() throws {
         #expect(throws: VaultError.self) {
             _ = try Vault(
