@@ -106,6 +106,6 @@ class Keys:
         for keystore in opened:
             equal((keystore.generation, keystore.identity.hex()), (x["generation"], x["keystoreID"]), "keystore")
             for blob, plain in zip(x["wrapped"], x["plaintexts"]):
-                equal(keystore.unwrap(unhex(blob), x.get("context", {"purpose": "golden"})), unhex(plain), "wrapped by the golden keystore")
+                equal(keystore.unwrap(unhex(blob), x["context"]), unhex(plain), "wrapped by the golden keystore")
         refuses("another passphrase", lambda: Keystore(path, passphrase=b"another"))
         return 7

@@ -150,7 +150,8 @@ def _read(database):
     tables = {name: columns for name, (_, columns) in TABLES.items()}
     tables["row_mac"] = ["name", "mac"]
     tables["keystore"] = KEYSTORE + ["mac"]
-    things = {name for name, in database.execute("SELECT name FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")}
+    things = {name for name, in database.execute(
+        "SELECT CASE type WHEN 'table' THEN name ELSE type || ' ' || name END FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")}
     require(things == set(tables), f"other tables than a keystore's: {sorted(things ^ set(tables))}")
     rows = {}
     for table, columns in tables.items():
