@@ -62,41 +62,74 @@ extension UInt64 {
     var slotPageOffset: UInt64 { self == 0 ? 0 : BlockLayout.slotOffset(of: firstBlockOfGroup) }
 }
 
-/// The pages used last. Readers fill it while they share the content's lock, so it has its own.
+/// The pages read last. Readers fill it while they share the content's lock, so it has its own.
 final class SlotCache: Sendable {
-    /// 32 pages know the slots of 8 MiB of content.
-    static let capacity = 32
+    /// 1024 pages (4 MiB) know the slots of 256 MiB of content.
+    static let capacity = 1024
+    /// What each file may keep when all files together have many: the slots of 8 MiB of content.
+    static let smallCapacity = 32
+    /// "Many", in pages: 16 MiB.
+    static let commonLimit = 4096
+    private static let common = Atomic<Int>(0)
 
     private struct Pages {
-        /// The page used last stands last.
-        var list: [SlotPage] = []
+        var known: [UInt64: SlotPage] = [:]
+        /// Groups in the order in which their pages came; those before `oldest` are gone, others may be.
+        var order: [UInt64] = []
+        var oldest = 0
+
+        /// Returns how many pages went.
+        mutating func removeOldest() -> Int {
+            while oldest < order.count {
+                let group = order[oldest]
+                oldest += 1
+                if known.removeValue(forKey: group) != nil { return 1 }
+            }
+            return 0
+        }
+
+        mutating func forgetPassed() {
+            guard oldest > SlotCache.capacity else { return }
+            order.removeFirst(oldest)
+            oldest = 0
+        }
     }
     private let pages = Mutex(Pages())
 
-    func page(_ group: UInt64) -> SlotPage? {
-        pages.withLock { pages in
-            guard let i = pages.list.lastIndex(where: { $0.group == group }) else { return nil }
-            let page = pages.list[i]
-            if i < pages.list.count - 1 {
-                pages.list.remove(at: i)
-                pages.list.append(page)
-            }
-            return page
-        }
-    }
+    deinit { _ = Self.common.subtract(pages.withLock { $0.known.count }, ordering: .relaxed) }
+
+    func page(_ group: UInt64) -> SlotPage? { pages.withLock { $0.known[group] } }
 
     /// Adds a page, unless another thread was faster. Returns the one that is in use.
     @discardableResult
     func insert(_ page: SlotPage) -> SlotPage {
         pages.withLock { pages in
-            if let other = pages.list.first(where: { $0.group == page.group }) { return other }
-            if pages.list.count == Self.capacity { pages.list.removeFirst() }
-            pages.list.append(page)
+            if let other = pages.known[page.group] { return other }
+            let capacity = Self.common.load(ordering: .relaxed) < Self.commonLimit ? Self.capacity : Self.smallCapacity
+            var gone = 0
+            while pages.known.count >= capacity {
+                let removed = pages.removeOldest()
+                if removed == 0 { break }
+                gone += removed
+            }
+            pages.known[page.group] = page
+            pages.order.append(page.group)
+            pages.forgetPassed()
+            Self.common.add(1 - gone, ordering: .relaxed)
             return page
         }
     }
 
-    func drop(_ group: UInt64) { pages.withLock { $0.list.removeAll { $0.group == group } } }
-    func dropAll() { pages.withLock { $0.list.removeAll() } }
-    func drop(above group: UInt64) { pages.withLock { $0.list.removeAll { $0.group > group } } }
+    func drop(_ group: UInt64) { dropAll { $0 == group } }
+    func dropAll() { dropAll { _ in true } }
+    func drop(above group: UInt64) { dropAll { $0 > group } }
+
+    private func dropAll(where isDropped: (UInt64) -> Bool) {
+        pages.withLock { pages in
+            let before = pages.known.count
+            pages.known = pages.known.filter { !isDropped($0.key) }
+            if pages.known.isEmpty { (pages.order, pages.oldest) = ([], 0) }
+            Self.common.subtract(before - pages.known.count, ordering: .relaxed)
+        }
+    }
 }
