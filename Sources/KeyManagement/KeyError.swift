@@ -44,7 +44,7 @@ extension KeyError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .notFound(let what): "\(what) is not in this keystore"
-        case .disabled(let key): "key \(key) is disabled; `envelopefs key enable \(key)` makes it usable again"
+        case .disabled(let key): "key \(key) is disabled"
         case .invalidState(let key, let state): "key \(key) is \(state.rawValue), which does not allow this"
         case .invalidCiphertext: "the wrapped key or its encryption context was changed, or this is no wrapped key"
         case .incorrectKey: "the wrapped key was made by another key than the given one"

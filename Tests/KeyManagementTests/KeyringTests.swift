@@ -39,7 +39,7 @@ struct KeyringTests {
         let data = try ring.generateDataKey(under: key, context: .empty)
         ring.lock()
         #expect(ring.isLocked && ring.generation == 0)
-        let unavailable = KeyError.keyUnavailable("the keyring is locked; `envelopefs unlock` opens it")
+        let unavailable = KeyError.keyUnavailable("the keyring is locked")
         #expect(failure { try ring.generateDataKey(under: key, context: .empty) } as? KeyError == unavailable)
         #expect(failure { try ring.decrypt(data.ciphertext.span, context: .empty) } as? KeyError == unavailable)
         #expect(failure { try ring.refresh() } as? KeyError == unavailable)

@@ -110,6 +110,61 @@ struct KeystoreTests {
         #expect(killed is KeystoreError)
     }
 
+    @Test func aCodeThatCannotBeShownMakesNoKeystore() throws {
+        let place = try Place()
+        struct NoTerminal: Error {}
+        var wasThere = true
+        let error = failure {
+            try Keystore.create(at: place.path, passphrase: secret("x"), scrypt: cheapScrypt) { _ in
+                wasThere = FileManager.default.fileExists(atPath: place.path)
+                throw NoTerminal()
+            }
+        }
+        #expect(error as? KeystoreError == .recoveryCodeNotShown(path: place.path, "NoTerminal()"))
+        #expect(!wasThere)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.directory) == [])
+    }
+
+    /// Linking in sysfs is refused like on vfat.
+    @Test func aFileSystemWithoutHardLinksIsSaid() throws {
+        let place = try Place()
+        let creation = try KeystoreCreation(path: place.path)
+        let error = failure {
+            try creation.run(link: { _, _ in try FileManager.default.linkItem(atPath: "/sys/kernel/uevent_seqnum", toPath: "/sys/kernel/efs-link") }) { _ in }
+        }
+        #expect(error as? KeystoreError == .noHardLinks(path: place.path))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.directory) == [])
+    }
+
+    @Test(.enabled(if: geteuid() == 0)) func aReadOnlyDiskIsSaid() throws {
+        func mount(_ arguments: String...) throws -> Int32 {
+            let process = try Process.run(URL(fileURLWithPath: "/bin/mount"), arguments: arguments)
+            process.waitUntilExit()
+            return process.terminationStatus
+        }
+        let place = try Place()
+        let disk = place.directory + "/disk"
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
+        try #require(try mount("-t", "tmpfs", "none", disk) == 0)
+        defer { umount2(disk, Int32(MNT_DETACH)) }
+        let path = disk + "/keystore.db"
+        let made = try Keystore.create(at: path, passphrase: secret("x"), scrypt: cheapScrypt) { _ in }
+        try made.close()
+        try #require(try mount("-o", "remount,ro", disk) == 0)
+        let other = disk + "/other.db"
+        let error = failure { try Keystore.create(at: other, passphrase: secret("x"), scrypt: cheapScrypt) { _ in } } as? KeystoreError
+        #expect(error == .readOnlyDisk(path: other))
+        #expect(failure { try Keystore.open(at: path, unlockingWith: .passphrase(secret("x"))) } as? KeystoreError == .readOnlyDisk(path: path))
+    }
+
+    /// A message never names a command that the program does not have.
+    @Test func messagesNameNoCommandThatIsNotThere() throws {
+        let messages = [
+            KeystoreError.notFound(path: "p").description, KeyError.disabled(try KeyID.random()).description, KeyError.keyUnavailable("x").description,
+        ]
+        for message in messages { for match in message.matches(of: /`envelopefs ([a-z ]+)/) { #expect(["init"].contains(match.1)) } }
+    }
+
     @Test func filesAreForTheOwnerOnly() throws {
         let place = try Place()
         let (keystore, _) = try place.create()
@@ -119,7 +174,7 @@ struct KeystoreTests {
             #expect(mode == 0o600, "keystore.db\(name)")
         }
         let nested = try Place()
-        _ = try Keystore.create(at: nested.directory + "/a/b/keystore.db", passphrase: secret("x"), scrypt: cheapScrypt)
+        _ = try Keystore.create(at: nested.directory + "/a/b/keystore.db", passphrase: secret("x"), scrypt: cheapScrypt) { _ in }
         let mode = try FileManager.default.attributesOfItem(atPath: nested.directory + "/a/b")[.posixPermissions] as? Int
         #expect(mode == 0o700)
     }
@@ -222,5 +277,6 @@ struct DocumentationTests {
             "\(known.createdAt)", known.rowMAC,
         ]
         for value in shown { #expect(text.contains(" " + value + "\n"), "\(value)") }
+        for statement in Schema.migrations.joined() { #expect(text.contains("\n" + statement + "\n"), "\(statement)") }
     }
 }

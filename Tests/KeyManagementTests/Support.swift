@@ -43,7 +43,9 @@ final class Place {
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     func create() throws -> (Keystore, recoveryCode: SecretBytes) {
-        try Keystore.create(at: path, passphrase: secret("open sesame"), scrypt: cheapScrypt)
+        var code: SecretBytes?
+        let keystore = try Keystore.create(at: path, passphrase: secret("open sesame"), scrypt: cheapScrypt) { code = $0 }
+        return (keystore, try #require(code))
     }
 
     /// Changes the closed keystore with another program's hands.

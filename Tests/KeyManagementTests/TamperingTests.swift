@@ -178,6 +178,36 @@ struct TamperingTests {
         #expect(try refusal(place, "DELETE FROM unlock_slot WHERE slot = 1", passphrase) == .noSlot(kind: "passphrase"))
     }
 
+    /// Nothing vouches for the slots before one of them opens, so their number, sizes and work are bounded first.
+    @Test func plantedSlotsCostNoTime() throws {
+        let (place, code) = try filled()
+        let passphrase = UnlockSecret.passphrase(try secret("wrong"))
+        func planting(_ count: Int, _ logN: Int) -> String {
+            """
+            WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < \(count + 2)) INSERT INTO unlock_slot \
+            SELECT i, 'passphrase', 0, \(logN), 8, 1, zeroblob(32), zeroblob(32), zeroblob(48) FROM n
+            """
+        }
+        let copy = place.directory + "/copy.db"
+        let started = Date()
+        #expect(try refusal(place, planting(3, 20), passphrase) == .excessiveParameters(slot: "unlock_slot/4"))
+        for secret in [passphrase, .recoveryCode(code)] {
+            #expect(try refusal(place, planting(20_000, 14), secret) == .damaged(path: copy, "it has more than 16 unlock slots"))
+        }
+        for change in ["salt = zeroblob(300000000)", "commitment = zeroblob(300000000)", "sealed_root_key = zeroblob(47)", "salt = x''", "kind = 'passphras'"] {
+            #expect(try refusal(place, "UPDATE unlock_slot SET \(change) WHERE slot = 2", passphrase) == .rowRefused(name: "unlock_slot/2", .edited), "\(change)")
+        }
+        #expect(Date().timeIntervalSince(started) < 20)
+        // As many as fit are tried: the right one may be the last.
+        let moved = planting(14, 14) + "; UPDATE unlock_slot SET slot = 99 WHERE slot = 1"
+        let right = UnlockSecret.passphrase(try secret("open sesame"))
+        guard case .rowRefused(_, .added) = try refusal(place, moved, right) else {
+            Issue.record("sixteen slots were not tried")
+            return
+        }
+        #expect(try refusal(place, "UPDATE keystore SET mac = zeroblob(33)", .recoveryCode(code)) == .rowRefused(name: "keystore/1", .edited))
+    }
+
     @Test func otherVersionsAndOtherFilesAreSaid() throws {
         let (place, code) = try filled()
         let copy = place.directory + "/copy.db"

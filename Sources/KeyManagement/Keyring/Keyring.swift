@@ -106,7 +106,7 @@ package final class Keyring: Sendable {
         holding.withLock { $0 = Holding(contents: contents, source: source) }
     }
 
-    private static let locked = KeyError.keyUnavailable("the keyring is locked; `envelopefs unlock` opens it")
+    private static let locked = KeyError.keyUnavailable("the keyring is locked")
 
     private func key(_ keyID: KeyID) throws(KeyError) -> KeyringKey? {
         guard let contents = holding.withLock({ $0.contents }) else { throw Self.locked }

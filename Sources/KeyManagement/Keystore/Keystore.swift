@@ -32,17 +32,19 @@ package final class Keystore: Sendable {
         state = Mutex(State(keys: keys, seen: nil))
     }
 
-    /// Makes a keystore with a passphrase slot and a recovery slot, and no keys yet. The code's text (55 characters) is shown to a person once and kept nowhere.
-    /// The file is complete and durable or not there at all. Throws `alreadyExists`, `validation`, `permissionDenied`, `diskFull` and others.
+    /// Makes a keystore with a passphrase slot and a recovery slot, and no keys yet. The file is complete and durable or not there at all.
+    /// Throws `alreadyExists`, `validation`, `permissionDenied`, `diskFull`, `readOnlyDisk`, `noHardLinks`, `recoveryCodeNotShown` and others.
+    /// - Parameter showing: gets the text of the recovery code (55 characters) once, before the keystore gets its name, to show it to a person;
+    ///   the code is kept nowhere, so if this throws, there is no keystore either.
     package static func create(
-        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard
-    ) throws(KeystoreError) -> (Keystore, recoveryCode: SecretBytes) {
+        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
+    ) throws(KeystoreError) -> Keystore {
         guard passphrase.count > 0 else { throw .validation("the passphrase is empty") }
         guard scrypt.isAllowed else { throw .validation("these scrypt parameters are not allowed") }
         let creation = try KeystoreCreation(path: path)
         let (id, keys, slots, code) = try makeRoot(passphrase: passphrase, scrypt: scrypt)
         let authentication = RowAuthentication(keys: keys, path: path)
-        try creation.run { database in
+        try creation.run(showing: { try showing(code) }) { database in
             for slot in slots { try authentication.put(.unlockSlot, slot.values, database) }
             let header = KeystoreHeader(keystoreID: id, createdAt: now(), generation: 0, rowCount: 0, digest: [])
             try authentication.seal(header, database)
@@ -50,7 +52,7 @@ package final class Keystore: Sendable {
         // Opening turns on the write-ahead log, and thereby syncs the directory.
         let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys)
         _ = try keystore.verify()
-        return (keystore, code)
+        return keystore
     }
 
     private static func makeRoot(
@@ -72,7 +74,7 @@ package final class Keystore: Sendable {
     /// Unlocks the keystore at `path` and checks every row of it. Takes half a second with a passphrase.
     package static func open(at path: String, unlockingWith secret: UnlockSecret) throws(KeystoreError) -> Keystore {
         let database = try KeystoreDatabase.open(path)
-        let slots = try database.read { try UnlockSlot.all(in: $0) }
+        let slots = try database.read { try UnlockSlot.all(in: $0, path: path) }
         let rootKey = try unlock(slots, with: secret, path: path)
         let keys: RootKeys
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
@@ -89,6 +91,7 @@ package final class Keystore: Sendable {
         }
         let candidates = slots.filter { $0.kind == kind }
         guard !candidates.isEmpty else { throw .noSlot(kind: kind.rawValue) }
+        try UnlockSlot.limitWork(of: candidates)
         for slot in candidates {
             do throws(CryptographyError) {
                 if let rootKey = try slot.open(with: bytes) { return rootKey }

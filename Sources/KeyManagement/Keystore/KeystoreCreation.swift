@@ -23,7 +23,14 @@ struct KeystoreCreation {
     }
 
     /// Fills a new keystore with `fill`, in one transaction, and puts it at its place, mode 0600. On failure nothing of it is left.
-    func run(_ fill: (Database) throws -> Void) throws(KeystoreError) {
+    /// - Parameters:
+    ///   - showing: called when all is durable, just before the keystore gets its name; if it throws, nothing is made.
+    ///   - link: gives the file at the first path the second as another name.
+    func run(
+        showing: () throws -> Void = {},
+        link: (String, String) throws -> Void = { try FileManager.default.linkItem(atPath: $0, toPath: $1) },
+        _ fill: (Database) throws -> Void
+    ) throws(KeystoreError) {
         do {
             let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
             if !parent.isEmpty {
@@ -41,16 +48,24 @@ struct KeystoreCreation {
         try database.close()
         do {
             try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: temporaryPath)
-            // A second name, unlike renaming, never takes the place of a file that appeared meanwhile.
-            try FileManager.default.linkItem(atPath: temporaryPath, toPath: path)
         } catch { throw translate(error) }
+        do { try showing() } catch { throw .recoveryCodeNotShown(path: path, "\(error)") }
+        do {
+            // A second name, unlike renaming, never takes the place of a file that appeared meanwhile.
+            try link(temporaryPath, path)
+        } catch {
+            // A directory was just made beside it: what is refused now is the second name.
+            let refused = translate(error)
+            throw refused == .permissionDenied(path: path) ? .noHardLinks(path: path) : refused
+        }
     }
 
     private func translate(_ error: any Error) -> KeystoreError {
         guard let error = error as? CocoaError else { return .storage(path: path, "\(error)") }
         switch error.code {
         case .fileWriteFileExists: return .alreadyExists(path: path)
-        case .fileWriteNoPermission, .fileReadNoPermission, .fileWriteVolumeReadOnly: return .permissionDenied(path: path)
+        case .fileWriteNoPermission, .fileReadNoPermission: return .permissionDenied(path: path)
+        case .fileWriteVolumeReadOnly: return .readOnlyDisk(path: path)
         case .fileWriteOutOfSpace: return .diskFull(path: path)
         default: return .storage(path: path, "\(error)")
         }

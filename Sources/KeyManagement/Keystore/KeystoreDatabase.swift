@@ -105,12 +105,24 @@ final class KeystoreDatabase: Sendable {
         case .SQLITE_NOTADB: return .notAKeystore(path: path, "it is no SQLite database")
         case .SQLITE_CORRUPT: return .damaged(path: path, text)
         case .SQLITE_BUSY, .SQLITE_LOCKED: return .busy(path: path)
-        case .SQLITE_PERM, .SQLITE_READONLY, .SQLITE_AUTH: return .permissionDenied(path: path)
+        case .SQLITE_PERM, .SQLITE_AUTH: return .permissionDenied(path: path)
+        case .SQLITE_READONLY: return isOnReadOnlyDisk(path) ? .readOnlyDisk(path: path) : .permissionDenied(path: path)
+        // The write-ahead log cannot be opened where nothing can be made.
+        case .SQLITE_CANTOPEN where isOnReadOnlyDisk(path): return .readOnlyDisk(path: path)
         case .SQLITE_FULL: return .diskFull(path: path)
         case .SQLITE_MISUSE: return .closed
         default: return .storage(path: path, text)
         }
     }
+}
+
+/// Whether the disk is why nothing can be written: tried with a change of the mode to what it is.
+private func isOnReadOnlyDisk(_ path: String) -> Bool {
+    do {
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions]
+        try FileManager.default.setAttributes([.posixPermissions: mode ?? 0o600], ofItemAtPath: path)
+        return false
+    } catch { return (error as? CocoaError)?.code == .fileWriteVolumeReadOnly }
 }
 
 /// What a transaction may fail with.

@@ -34,6 +34,12 @@ package enum KeystoreError: Error, Equatable, Sendable {
     case busy(path: String)
     case permissionDenied(path: String)
     case diskFull(path: String)
+    /// The disk that the path is on is mounted read-only.
+    case readOnlyDisk(path: String)
+    /// The file system has no second names for files, without which a keystore cannot get its name without a risk for what has it.
+    case noHardLinks(path: String)
+    /// The recovery code could not be shown, and therefore nothing was made; the text says why.
+    case recoveryCodeNotShown(path: String, String)
     /// The keystore is older than one that was seen before.
     case olderGeneration(seen: UInt64, found: UInt64)
     case closed
@@ -46,7 +52,7 @@ package enum KeystoreError: Error, Equatable, Sendable {
 extension KeystoreError: CustomStringConvertible {
     package var description: String {
         switch self {
-        case .notFound(let path): "there is no keystore at \(path); `envelopefs keystore init` makes one"
+        case .notFound(let path): "there is no keystore at \(path); `envelopefs init` makes one"
         case .alreadyExists(let path): "\(path) already exists and is not overwritten; move it away, or choose another --keystore"
         case .notAKeystore(let path, let why): "\(path) is not a keystore: \(why)"
         case .damaged(let path, let why): "the keystore \(path) is damaged: \(why); restore a backup"
@@ -66,6 +72,10 @@ extension KeystoreError: CustomStringConvertible {
         case .busy(let path): "the keystore \(path) is in use by another process that does not let go; try again"
         case .permissionDenied(let path): "no permission to use the keystore \(path)"
         case .diskFull(let path): "no space left for the keystore \(path)"
+        case .readOnlyDisk(let path): "the disk of the keystore \(path) is mounted read-only; choose another --keystore"
+        case .noHardLinks(let path): "the file system of \(path) has no hard links, which making a keystore takes; choose another --keystore"
+        case .recoveryCodeNotShown(let path, let why):
+            "the recovery code could not be shown, so the keystore \(path) was not made: \(why)"
         case .olderGeneration(let seen, let found): "the keystore is older (generation \(found)) than it was seen before (\(seen))"
         case .closed: "the keystore was closed"
         case .validation(let why): why

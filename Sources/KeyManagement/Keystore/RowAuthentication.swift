@@ -143,6 +143,9 @@ struct RowAuthentication {
 
     private func verifyHeader(_ database: Database) throws -> KeystoreHeader {
         let table = ProtectedTable.keystore
+        // Asked of SQLite before anything is read: no row is vouched for yet, and a blob may take a gigabyte.
+        let sizes = "SELECT 1 FROM keystore WHERE id = 1 AND NOT (length(keystore_id) = 16 AND length(digest) = 32 AND length(mac) = 32)"
+        if try Int.fetchOne(database, sql: sizes) != nil { throw KeystoreError.rowRefused(name: "keystore/1", .edited) }
         guard let row = try Row.fetchOne(database, sql: "SELECT \(table.columns.joined(separator: ", ")), mac FROM keystore WHERE id = 1") else {
             throw KeystoreError.rowRefused(name: "keystore/1", .missing)
         }

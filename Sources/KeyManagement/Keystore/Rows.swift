@@ -119,8 +119,22 @@ extension UnlockSlot {
         ]
     }
 
-    /// Read before anything can be authenticated: refuses what makes no sense.
-    static func all(in database: Database) throws -> [UnlockSlot] {
+    /// Read before anything can be authenticated: refuses what makes no sense, and more rows and bytes than this program ever writes.
+    static func all(in database: Database, path: String) throws -> [UnlockSlot] {
+        let count = try Int.fetchOne(database, sql: "SELECT count(*) FROM (SELECT 1 FROM unlock_slot LIMIT \(greatestCount + 1))") ?? 0
+        guard count <= greatestCount else { throw KeystoreError.damaged(path: path, "it has more than \(greatestCount) unlock slots") }
+        if let number = try Int64.fetchOne(database, sql: "SELECT slot FROM unlock_slot WHERE NOT (\(hasItsSizes)) ORDER BY slot") {
+            throw unreadable("unlock_slot/\(number)")
+        }
+        return try fetchAll(in: database)
+    }
+
+    /// Asked of SQLite, which tells lengths without reading the value: a blob may take a gigabyte.
+    private static var hasItsSizes: String {
+        "length(salt) = \(saltSize) AND length(commitment) = \(commitmentSize) AND length(sealed_root_key) = \(sealedSize) AND kind IN ('passphrase', 'recovery')"
+    }
+
+    private static func fetchAll(in database: Database) throws -> [UnlockSlot] {
         try Row.fetchAll(database, sql: "SELECT * FROM unlock_slot ORDER BY slot").map { row in
             let number: Int64 = try row.checked("slot", of: "unlock_slot")
             let name = "unlock_slot/\(number)"

@@ -25,6 +25,13 @@ struct UnlockSlot: Equatable {
     /// 32 bytes and a tag.
     let sealedRootKey: [UInt8]
 
+    /// As many as are looked at, and the work, N·r·p of all passphrase slots together, that is done: nothing vouches for a slot before one of them opens.
+    static let greatestCount = 16
+    static let greatestWork = 1 << 24
+    static let saltSize = 32
+    static let commitmentSize = 32
+    static let sealedSize = Keystore.rootKeySize + AEADKey.tagSize
+
     private static let label = Array("EnvelopeFS unlock slot 1".utf8)
     private static let nonce = InlineArray<12, UInt8>(repeating: 0)
     var name: String { "unlock_slot/\(number)" }
@@ -48,12 +55,24 @@ struct UnlockSlot: Equatable {
             number: number, kind: kind, createdAt: createdAt, scrypt: scrypt, salt: salt, commitment: derived.commitment, sealedRootKey: sealed)
     }
 
+    /// Throws `excessiveParameters` when trying all of `slots` would be more work than is allowed.
+    static func limitWork(of slots: [UnlockSlot]) throws(KeystoreError) {
+        var work = 0
+        for slot in slots {
+            guard let scrypt = slot.scrypt else { continue }
+            // Bounds each factor, so that the product cannot overflow.
+            guard scrypt.isAllowed else { throw .excessiveParameters(slot: slot.name) }
+            work += (scrypt.r * scrypt.p) << scrypt.logN
+            guard work <= greatestWork else { throw .excessiveParameters(slot: slot.name) }
+        }
+    }
+
     /// The root key, or nil when `secret` is not the one of this slot. Throws `authenticationFailed` when it is, but the sealed root key was changed,
     /// and `invalidParameter` for parameters that are not allowed, before anything runs.
     func open(with secret: SecretBytes) throws(CryptographyError) -> SecretBytes? {
         let derived = try Self.derive(secret, kind: kind, scrypt: scrypt, salt: salt)
         guard constantTimeEqual(derived.commitment.span, commitment.span) else { return nil }
-        guard sealedRootKey.count == Keystore.rootKeySize + AEADKey.tagSize else { throw .authenticationFailed }
+        guard sealedRootKey.count == Self.sealedSize else { throw .authenticationFailed }
         let associated = Self.label + Array(kind.rawValue.utf8)
         let rootKey = try SecretBytes(count: Keystore.rootKeySize)
         try rootKey.withMutableBytes { plain throws(CryptographyError) in

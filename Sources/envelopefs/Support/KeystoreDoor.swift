@@ -50,9 +50,7 @@ enum KeystoreDoor {
             throw Failure("the directory of the keystore \(path) cannot be made", error)
         }
         do throws(KeystoreError) {
-            let (keystore, recoveryCode) = try Keystore.create(at: path, passphrase: passphrase)
-            show(recoveryCode, of: path)
-            return keystore
+            return try Keystore.create(at: path, passphrase: passphrase) { try show($0, of: path) }
         } catch {
             throw Failure(error, path: path)
         }
@@ -64,10 +62,14 @@ enum KeystoreDoor {
         do throws(Errno) { try ResourceLimits.forbidDumps() } catch { throw Failure("the process cannot be protected from dumps", error) }
     }
 
-    private static func show(_ code: SecretBytes, of path: String) {
-        Console.text("envelopefs: made the keystore \(path)\n\n  Recovery code, shown only this once:\n\n    ")
-        code.withBytes { bytes in try? SharedDescriptor.standardError.writeSequence(bytes) }
-        Console.text(
+    /// Throws when not all of it could be written. A reader that has gone (`2>&1 | head -1`) is an error here too, not the end of the program.
+    private static func show(_ code: SecretBytes, of path: String) throws(Errno) {
+        defer { code.wipe() }
+        try Signal.pipe.ignore()
+        let out = SharedDescriptor.standardError
+        try out.writeSequence("envelopefs: making the keystore \(path)\n\n  Recovery code, shown only this once:\n\n    ")
+        try code.withBytes { bytes throws(Errno) in try out.writeSequence(bytes) }
+        try out.writeSequence(
             """
 
 
@@ -76,7 +78,6 @@ enum KeystoreDoor {
 
 
             """)
-        code.wipe()
     }
 }
 
@@ -91,8 +92,9 @@ extension Failure {
             case .wrongPassphrase, .wrongRecoveryCode, .malformedRecoveryCode, .noSlot: .wrongSecret
             case .olderGeneration: .keystoreOlder
             case .diskFull: .storageFull
+            case .readOnlyDisk: .storageReadOnly
             case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage: .keystoreUnreadable
-            case .busy, .closed, .validation, .cryptography: .failure
+            case .noHardLinks, .recoveryCodeNotShown, .busy, .closed, .validation, .cryptography: .failure
             }
         let words = error.description
         // The sentence before the semicolon says what; the rest what to try.

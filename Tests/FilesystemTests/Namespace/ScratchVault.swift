@@ -25,8 +25,8 @@ final class ScratchVault {
         base = NSTemporaryDirectory() + "/efs-test-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: base + "/vault", withIntermediateDirectories: true)
         let passphrase = try SecretBytes(copying: Array("correct horse".utf8).span)
-        let (keystore, _) = try Keystore.create(
-            at: base + "/keystore.db", passphrase: passphrase, scrypt: ScryptParameters(logN: 14, r: 8, p: 1))
+        let keystore = try Keystore.create(
+            at: base + "/keystore.db", passphrase: passphrase, scrypt: ScryptParameters(logN: 14, r: 8, p: 1)) { _ in }
         key = try keystore.createKey(alias: "alias/test")
         keyring = try keystore.keyring()
         try Vault.create(at: base + "/vault", keyring: keyring, key: key, keystoreHint: nil)
