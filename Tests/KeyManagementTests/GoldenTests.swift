@@ -10,7 +10,8 @@ struct GoldenTests {
     struct Golden: Decodable, Encodable {
         let passphrase, recoveryCode, keystoreID: String
         let generation: UInt64
-        /// Wrapped under versions 1 and 2 of alias/golden, in the context purpose = golden.
+        let context: [String: String]
+        /// Wrapped under versions 1 and 2 of alias/golden, in that context.
         let wrapped, plaintexts: [String]
     }
 
@@ -26,7 +27,7 @@ struct GoldenTests {
             #expect(try keystore.generation() == golden.generation)
             #expect(try keystore.describe(KeyReference("alias/golden")).versions.map(\.version) == [1, 2])
             let ring = try keystore.keyring()
-            let context = try EncryptionContext([("purpose", "golden")])
+            let context = try EncryptionContext(golden.context.map { ($0.key, $0.value) })
             for (wrapped, plaintext) in zip(golden.wrapped, golden.plaintexts) {
                 let blob = bytes(wrapped)
                 #expect(array(try ring.decrypt(blob.span, context: context)) == bytes(plaintext))

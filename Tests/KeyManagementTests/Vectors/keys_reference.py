@@ -109,7 +109,7 @@ def open_keystore(path, passphrase, options=""):
 def counting(start, count): return bytes((start + i) & 255 for i in range(count))
 
 def wrapped_keys():
-    file = [["purpose", "file"], ["vault", "000102030405060708090a0b0c0d0e0f"], ["file", "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"]]
+    file = [["purpose", "file"], ["vault-id", "000102030405060708090a0b0c0d0e0f"], ["file-id", "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"]]
     cases = [
         ("the worked example of FORMAT-KEYS.md: a file's data key", counting(0, 32), uuid.UUID("0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0").bytes, 1, counting(0x40, 32), file, counting(0x80, 32)),
         ("no context, one byte, a high version", counting(7, 32), counting(0xA0, 16), 0xDEADBEEF, counting(3, 32), [], b"\x2a"),
@@ -184,7 +184,7 @@ elif sys.argv[1] == "check":
     golden = json.load(open(os.path.join(HERE, "keystore-v1.json")))
     materials = open_keystore(os.path.join(HERE, "keystore-v1.db"), golden["passphrase"].encode(), "&immutable=1")  # leaves no -shm behind
     for wrapped, plain in zip(map(bytes.fromhex, golden["wrapped"]), golden["plaintexts"]):
-        assert unwrap(materials[(wrapped[2:18], struct.unpack("<I", wrapped[18:22])[0])], wrapped, [["purpose", "golden"]]).hex() == plain
+        assert unwrap(materials[(wrapped[2:18], struct.unpack("<I", wrapped[18:22])[0])], wrapped, golden["context"].items()).hex() == plain
     print("all vectors agree")
 elif sys.argv[1] == "unwrap":
     blob = bytes.fromhex(sys.argv[4])
