@@ -168,7 +168,7 @@ static int close_others(posix_spawn_file_actions_t *actions, const int *targets,
     return error ? error : posix_spawn_file_actions_addclosefrom_np(actions, end);
 }
 int linux_spawn(const uint8_t *program, int search_path, uint8_t *const *arguments, uint8_t *const *environment,
-                const int *sources, const int *targets, int count, const uint8_t *directory, int new_session, int *process) {
+                const int *sources, const int *targets, int count, const uint8_t *directory, int new_session, uint64_t restored, int *process) {
     enum { most = 32 };
     int raised[most];
     if (count > most) return -EINVAL;
@@ -181,12 +181,11 @@ int linux_spawn(const uint8_t *program, int search_path, uint8_t *const *argumen
     for (int i = 0; !error && i < count; i++) error = posix_spawn_file_actions_adddup2(&actions, raised[i], targets[i]);
     if (!error) error = close_others(&actions, targets, count);
     if (!error && directory) error = posix_spawn_file_actions_addchdir_np(&actions, (const char *)directory);
-    sigset_t none, all;
+    sigset_t none, defaults = expand(restored);
     sigemptyset(&none);
-    sigfillset(&all);
-    // The program starts with no signal blocked and none ignored, whatever this process has set for itself.
+    // The program starts with no signal blocked and none of these ignored, whatever this process has set for itself.
     if (!error) error = posix_spawnattr_setsigmask(&attributes, &none);
-    if (!error) error = posix_spawnattr_setsigdefault(&attributes, &all);
+    if (!error) error = posix_spawnattr_setsigdefault(&attributes, &defaults);
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (new_session ? POSIX_SPAWN_SETSID : 0);
     if (!error) error = posix_spawnattr_setflags(&attributes, flags);
     pid_t created = 0;

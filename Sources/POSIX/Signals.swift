@@ -44,6 +44,9 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
 /// A set of signals of the first 64.
 package struct SignalSet: Sendable {
     let bits: UInt64
+    private init(bits: UInt64) { self.bits = bits }
+    /// All 64.
+    package static let all = SignalSet(bits: .max)
     /// From numbers 1 to 64.
     package init(_ signals: [Signal]) {
         bits = signals.reduce(0) { $0 | 1 << UInt64($1.rawValue - 1) }

@@ -16,7 +16,7 @@ package enum ExitStatus: Hashable, Sendable {
     }
 }
 
-/// A program to start. Only 0, 1, 2 and the mapped descriptors are open in it; no signal is blocked or ignored.
+/// A program to start. Only 0, 1, 2 and the mapped descriptors are open in it; no signal is blocked, and none is ignored but for `restoredSignals`.
 package struct Spawn: Sendable {
     /// A path, or a name searched in PATH. Any bytes.
     package var program: [UInt8]
@@ -30,6 +30,9 @@ package struct Spawn: Sendable {
     package var directory: [UInt8]?
     /// Whether it leaves this terminal and process group (`setsid`).
     package var startsSession = false
+    /// The signals that it does not ignore even if this process does. A job of a person keeps what `nohup` or a script set: give it those alone that
+    /// this program itself ignores.
+    package var restoredSignals = SignalSet.all
 
     /// `arguments` are those after the program's name.
     package init(_ program: String, _ arguments: [String] = []) {
@@ -54,7 +57,8 @@ package struct Spawn: Sendable {
                 unsafe withOptionalBytes(directory) { directory in
                     unsafe linux_spawn(
                         path, path.contains(UInt8(ascii: "/")) ? 0 : 1, arguments, environment,
-                        sources, targets, Int32(sources.count), directory, startsSession ? 1 : 0, &process)
+                        sources, targets, Int32(sources.count), directory, startsSession ? 1 : 0,
+                        restoredSignals.bits, &process)
                 }
             }
         }

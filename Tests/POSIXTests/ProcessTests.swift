@@ -79,6 +79,20 @@ import Testing
         #expect(try Spawn("/bin/sh", ["-c", "kill -USR2 $$; exit 3"]).run() == .signaled(Signal.user2.rawValue))
     }
 
+    /// What `nohup` ignored for its job stays ignored in it; what this program ignores does not.
+    @Test func keepsInheritedSignalsForJobs() throws {
+        // Two that no other test of this process touches.
+        let (inherited, own) = (Signal(rawValue: SIGVTALRM), Signal(rawValue: SIGPROF))
+        for signal in [inherited, own] { try signal.ignore() }
+        defer { for signal in [inherited, own] { try? signal.restoreDefault() } }
+        var spawn = Spawn("/bin/sh", ["-c", "kill -VTALRM $$; exit 3"])
+        #expect(try spawn.run() == .signaled(inherited.rawValue))
+        spawn.restoredSignals = SignalSet([own])
+        #expect(try spawn.run() == .exited(3))
+        spawn.arguments[2] = Array("kill -PROF $$; exit 3".utf8)
+        #expect(try spawn.run() == .signaled(own.rawValue))
+    }
+
     @Test func waitsForBlockedSignals() throws {
         let results = Shared<[Bool]>([])
         let thread = try POSIX.Thread.start(name: "signals") {

@@ -46,9 +46,9 @@ int linux_poll(int descriptor, int events, int timeout_milliseconds);
 // The index of a ready one, -EAGAIN after the timeout.
 int linux_poll_any(const int *descriptors, int count, int timeout_milliseconds);
 
-// sources[i] becomes descriptor targets[i] of the program; all others but 0, 1 and 2 are closed in it.
+// sources[i] becomes descriptor targets[i] of the program; all others but 0, 1 and 2 are closed in it. restored: the signals, bit i for number i + 1, that it does not ignore.
 int linux_spawn(const uint8_t *program, int search_path, uint8_t *const *arguments, uint8_t *const *environment,
-                const int *sources, const int *targets, int count, const uint8_t *directory, int new_session, int *process);
+                const int *sources, const int *targets, int count, const uint8_t *directory, int new_session, uint64_t restored, int *process);
 // 0 still running (only without wait); else 0x100 | exit code, or 0x200 | signal.
 int linux_wait(int process, int wait);
 
