@@ -28,7 +28,7 @@ final class MountedVault: Sendable {
         return (Keyring(keystoreID: try KeystoreID.random(), contents: contents, source: nil), key)
     }
 
-    init(_ options: MountOptions = MountOptions()) throws {
+    init(_ options: MountOptions = MountOptions(), logger: Logger = Logger(label: "test.fuse")) throws {
         directory = FileManager.default.temporaryDirectory.path + "/efs-fuse-\(UUID().uuidString.prefix(8))"
         for name in ["vault", "mount"] { try FileManager.default.createDirectory(atPath: directory + "/" + name, withIntermediateDirectories: true) }
         let (keyring, key) = try Self.keyring()
@@ -38,7 +38,7 @@ final class MountedVault: Sendable {
             log: VaultLog(Logger(label: "test.vault")))
         var options = options
         options.fsname = directory + "/vault"
-        session = try Session.mount(vault: vault, at: directory + "/mount", options: options, logger: Logger(label: "test.fuse"))
+        session = try Session.mount(vault: vault, at: directory + "/mount", options: options, logger: logger)
         let ready = Doorbell()
         let box = Mutex<Result<Void, MountError>?>(nil)
         let shared = Shared(box)
@@ -98,4 +98,22 @@ final class MountedVault: Sendable {
         try vault.close()
         try FileManager.default.removeItem(atPath: directory)
     }
+}
+
+/// The messages that were logged.
+final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+    var all: [String] { lines.withLock { $0 } }
+    func add(_ line: String) { lines.withLock { $0.append(line) } }
+}
+
+struct LineHandler: LogHandler {
+    let lines: LogLines
+    var metadata: Logger.Metadata = [:]
+    var logLevel: Logger.Level = .trace
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+    func log(event: LogEvent) { lines.add("\(event.message)") }
 }

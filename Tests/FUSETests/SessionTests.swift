@@ -1,6 +1,7 @@
 // A mount from its beginning to its end, through the kernel.
 
 import Foundation
+import Logging
 import POSIX
 import Testing
 
@@ -64,6 +65,24 @@ struct SessionTests {
         kill(holder.processIdentifier, SIGKILL)
         holder.waitUntilExit()
         try mounted.end()
+    }
+
+    @Test func theLogNamesNoPlainFileOfABusyMount() throws {
+        let lines = LogLines()
+        let mounted = try MountedVault(logger: Logger(label: "test", factory: { _ in LineHandler(lines: lines) }))
+        try mounted.shell("mkdir plain-name")
+        let holder = Process()
+        holder.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        holder.arguments = ["60"]
+        holder.currentDirectoryURL = URL(fileURLWithPath: mounted.mountPoint + "/plain-name")
+        try holder.run()
+        mounted.session.endMount(.terminate, isFirst: true)
+        kill(holder.processIdentifier, SIGKILL)
+        holder.waitUntilExit()
+        try mounted.end()
+        let log = lines.all.joined(separator: "\n")
+        #expect(log.contains("stays mounted: sleep (pid \(holder.processIdentifier));"), "\(log)")
+        #expect(!log.contains("plain-name"), "\(log)")
     }
 
     @Test func everyCapabilityCanBeLeftOut() throws {

@@ -11,8 +11,10 @@ package struct Holder: Equatable, Sendable, CustomStringConvertible {
     /// One path that it uses.
     package let path: String
 
-    /// A line for people.
-    package var description: String { "\(program) (pid \(processID)) uses \(path)" }
+    /// A line for a person's terminal, never for a log: plain names stand in no log.
+    package var description: String { "\(nameAndNumber) uses \(path)" }
+    /// Which process it is, for the log.
+    var nameAndNumber: String { "\(program) (pid \(processID))" }
 
     /// The processes that have a file open, mapped or run from, or their working or root directory, at or below `mountPoint`, as far as the
     /// caller may see them. Reads /proc only, never the mount itself.

@@ -153,7 +153,7 @@ import Synchronization
         }
     }
 
-    private func endMount(_ signal: Signal, isFirst: Bool) {
+    func endMount(_ signal: Signal, isFirst: Bool) {
         service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
         switch unmount(lazily: false) {
         case .unmounted: break
@@ -163,7 +163,7 @@ import Synchronization
             _ = unmount(lazily: true)
         case .busy:
             let holders = Holder.all(of: mountPoint)
-            let names = holders.isEmpty ? "a process that this user may not see" : holders.map(\.description).joined(separator: ", ")
+            let names = holders.isEmpty ? "a process that this user may not see" : holders.map(\.nameAndNumber).joined(separator: ", ")
             service.logger.error("\(mountPoint) is in use and stays mounted: \(names); a second signal unmounts it lazily")
         }
     }
