@@ -119,16 +119,18 @@ extension FileContent {
     /// How many blocks hold the content.
     var blockCount: UInt64 { (contentSize + 4095) >> 12 }
 
-    /// Where the content of a file ends that was found OPEN or RECOVER: trailing blocks with a slot of which no entry opens are not part of it.
+    /// Where the content of a file ends that was found OPEN or RECOVER: trailing blocks with a slot of which no entry opens are not part of it,
+    /// unless they read as zeros.
     private func endOfUnsealed(_ lengthSays: UInt64) throws(Errno) -> UInt64 {
         var end = lengthSays
         return try withPage { (plain: inout MutableByteSpan) throws(Errno) -> UInt64 in
             while end > 0 {
                 let block = (end - 1) >> 12
                 switch try examine(block, into: &plain) {
-                case .hole: return end
+                // A first write into a hole that never got to the block: the file had this length before.
+                case .hole, .unwritten: return end
                 case .entry(let entry): return end == lengthSays ? end : block << 12 + UInt64(entry.length)
-                case .unwritten, .nothing: end = block << 12
+                case .nothing: end = block << 12
                 }
             }
             return 0

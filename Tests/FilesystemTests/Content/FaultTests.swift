@@ -246,4 +246,19 @@ private func firstDifference(_ a: [UInt8], _ b: [UInt8]) -> Int {
         try again.seal()
         #expect(try place.content().bytes() == plain)
     }
+
+    /// The size that `truncate` gave stays, although the only slot near the end names a block that never came.
+    @Test func aFirstWriteIntoTheLastHoleDoesNotCutTheFile() throws {
+        let place = try Workplace()
+        let content = try place.content()
+        try content.put([UInt8](repeating: 1, count: 5000))
+        try content.truncate(to: 1 << 20)
+        try content.synchronize(dataOnly: false)
+        place.saboteur.arm(after: 1, pagesTaken: 0, isFatal: true)
+        #expect(throws: Errno.self) { try content.put([UInt8](repeating: 2, count: 4096), at: (1 << 20) - 4096) }
+        place.saboteur.disarm()
+        let found = try place.content()
+        #expect(found.size == 1 << 20)
+        #expect(try found.bytes() == [UInt8](repeating: 1, count: 5000) + [UInt8](repeating: 0, count: (1 << 20) - 5000))
+    }
 }

@@ -95,11 +95,11 @@ class Content:
             if not any(slot):
                 break
             _, entry = self._try_entries(i, slot)
-            if entry is not None:
+            if entry is not None or self._was_never_written(i, slot):
                 break
             i -= 1
         if i < last:
-            self.size = BLOCK * i + (entry.length if i >= 0 and any(slot) else BLOCK)
+            self.size = BLOCK * i + (entry.length if i >= 0 and any(slot) and entry is not None else BLOCK)
 
     def extents(self):
         """Yields (offset, bytes or None for a hole, Refused or None) over the whole content, in order."""
@@ -123,11 +123,15 @@ class Content:
         plain, _ = self._try_entries(i, slot)
         if plain is not None:
             return plain.ljust(BLOCK, b"\0")
-        current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
-        require(current.length != 0, f"block {i} has an entry of 0 bytes")
-        if not self.state.is_sealed and previous.length == 0 and not any(self._read(block_offset(i), BLOCK)):
+        require(Entry(slot[:ENTRY]).length != 0, f"block {i} has an entry of 0 bytes")
+        if not self.state.is_sealed and self._was_never_written(i, slot):
             return None
         raise Refused(f"block {i} does not open")
+
+    def _was_never_written(self, i, slot):
+        """Whether a first write did not get to the block (unsealed files)."""
+        current, previous = Entry(slot[:ENTRY]), Entry(slot[ENTRY:])
+        return current.length != 0 and previous.length == 0 and not any(self._read(block_offset(i), BLOCK))
 
     def _try_entries(self, i, slot):
         """(plain bytes, entry) of the entry that opens the block, or (None, None)."""
