@@ -107,7 +107,7 @@ def difference(operation, plain, mount, plain_side, mount_side):
     if plain[0] != mount[0]:
         if kind == "segments" and mount[0] == errno.EINVAL and plain[0] == 0 and mount_side.has_writer(operation[1]):
             return None
-        if kind == "open" and mount[0] == errno.EACCES and plain[0] in (errno.ENXIO, errno.ENODEV, 0) and is_device(plain_side, operation[1]):
+        if kind == "open" and mount[0] == errno.EACCES and plain[0] in (errno.ENXIO, errno.ENODEV, 0) and is_device(plain_side, operation[2]):
             return None
         if kind == "seek" and is_directory_handle(plain_side, operation[1]):
             return None
