@@ -18,7 +18,8 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
 10. O_TMPFILE (no such request before libfuse 3.16) and inode flags by ioctl (refused): not exercised.
 11. Positions in a directory other than those that a listing gave (ext4: hashes of names).
 12. S_ISGID without group-execute (once "mandatory locking") stays when a stranger to the group writes: under
-    HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. Not exercised.
+    HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. chown(path, -1, -1) clears neither
+    S_ISUID nor S_ISGID: the kernel sends a request that names nothing. Not exercised.
 13. trusted.* attributes and the moment of ENOSPC: not exercised.
 """
 

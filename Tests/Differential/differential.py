@@ -314,6 +314,7 @@ def replay(operations, plain, mount, remount, number):
     try:
         for index, operation in enumerate(operations):
             if operation[0] == "remount":
+                os.umask(0o022)
                 pair.close()
                 remount()
                 wrong = pair.check()
