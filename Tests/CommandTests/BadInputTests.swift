@@ -41,6 +41,16 @@ import Testing
         #expect(try place.shell("mkdir c && cp passphrase c/envelopefs.passphrase && exec \"$BINARY\" key list", changes: ["ENVELOPEFS_PASSPHRASE_FILE": nil, "CREDENTIALS_DIRECTORY": place.path + "/c"]).status == 0)
     }
 
+    @Test func recoveryCodeThatNobodySeesMakesNothing() throws {
+        let place = try Place(vault: false)
+        // A full disk, and a reader that has gone.
+        for errors in ["2>/dev/full", "2>&1 >/dev/null | (exec <&-; exec sleep 3)"] {
+            let ended = try place.shell("\"$BINARY\" init vault \(errors); ls -A; test ! -e vault")
+            #expect(ended.status == 0 && !ended.output.contains("keystore.db"), "\(ended.output)")
+        }
+        #expect(try place.shell("exec \"$BINARY\" init vault 2>/dev/full").status == code("failure"))
+    }
+
     @Test func recoveryCodeOpens() throws {
         let place = try Place(vault: false)
         let made = try place.run("init", place.vault)

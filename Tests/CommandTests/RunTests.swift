@@ -31,6 +31,12 @@ import Testing
         #expect(try place.shell("grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
     }
 
+    @Test func jobKeepsWhatNohupIgnores() throws {
+        let place = try Place()
+        let ended = try place.shell("trap '' HUP; exec \"$BINARY\" run vault -- sh -c 'kill -HUP $$; exit 5'")
+        #expect(ended.status == 5, "\(ended.errors)")
+    }
+
     @Test func signalsEndTheJobAndTheMount() throws {
         let place = try Place()
         let outcome = try place.shell("\"$BINARY\" run vault -- sh -c 'trap \"echo ended; exit 5\" TERM; echo x > started; : > \"$HOME/ready\"; while :; do sleep 0.05; done' & while [ ! -e ready ]; do sleep 0.05; done; kill $!; wait $!")

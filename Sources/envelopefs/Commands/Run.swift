@@ -110,6 +110,8 @@ struct Job {
         var spawn = Spawn(command[0], Array(command.dropFirst()))
         let own = Array("ENVELOPEFS_MOUNT=".utf8)
         spawn.environment = Environment.all().filter { !$0.starts(with: own) } + [own + Array(place.path.utf8)]
+        // What nohup or a script ignores for the job stays ignored; this program itself ignores SIGPIPE alone.
+        spawn.restoredSignals = SignalSet([.pipe])
         if startsInside { spawn.directory = Array(place.path.utf8) }
         self.spawn = spawn
     }
