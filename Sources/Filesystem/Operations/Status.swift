@@ -67,7 +67,8 @@ extension Vault {
         try context.willChange()
         if let size = change.size { try setSize(of: inode, to: size) }
         do throws(Errno) {
-            if change.userID != nil || change.groupID != nil {
+            // A change of owner that names nobody still takes set-id bits away; the backing file system knows which.
+            if change.userID != nil || change.groupID != nil || change.isEmpty {
                 try setOwner(of: inode, change.userID, change.groupID)
             }
             if let mode = change.mode { try setMode(of: inode, mode) }

@@ -31,6 +31,11 @@ package struct StatusChange: Sendable {
     package var modification: TimeChange = .omit
 
     package init() {}
+
+    /// Nothing is named: what `chown(path, -1, -1)` asks.
+    var isEmpty: Bool {
+        mode == nil && userID == nil && groupID == nil && size == nil && access == .omit && modification == .omit
+    }
 }
 
 /// An object found or made by name. Its inode has been counted as looked up once more.

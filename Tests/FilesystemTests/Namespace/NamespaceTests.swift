@@ -263,6 +263,14 @@ import Testing
         #expect(try scratch.vault.status(of: scratch.vault.root).linkCount == (before == 2 ? 3 : before))
     }
 
+    @Test func aChangeOfOwnerToNobodyTakesSetIDBitsAway() throws {
+        let inode = try scratch.makeFile("program", content: "x")
+        var change = StatusChange()
+        change.mode = 0o6755
+        #expect(try scratch.vault.setStatus(of: inode, change, file: nil, caller: scratch.caller).permissions == 0o6755)
+        #expect(try scratch.vault.setStatus(of: inode, StatusChange(), file: nil, caller: scratch.caller).permissions == 0o755)
+    }
+
     @Test func aVaultIsLockedWhileItIsOpen() throws {
         #expect(throws: VaultError.self) {
             _ = try Vault(
