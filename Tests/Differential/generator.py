@@ -54,7 +54,10 @@ class Generator:
         for directory, below, files in sorted(os.walk(root)):
             for name in sorted(below + files):
                 path = os.path.join(directory, name)
-                mode = os.lstat(path).st_mode
+                try:
+                    mode = os.lstat(path).st_mode
+                except PermissionError:
+                    continue  # an ordinary user's directory that may be listed, not searched
                 kind = "d" if stat.S_ISDIR(mode) else "l" if stat.S_ISLNK(mode) else "f" if stat.S_ISREG(mode) else "s"
                 self.kinds[os.path.relpath(path, root)] = kind
 
