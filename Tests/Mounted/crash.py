@@ -213,14 +213,18 @@ def forgotten_inode(vault):
     if os.geteuid() == 0:
         Path("/proc/sys/vm/drop_caches").write_text("2")
     data = bytearray(b"x" * 20000)
-    with open(path, "ab", buffering=0) as file:
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline:
-            file.write(b"line\n" * 20)
-            os.fsync(file.fileno())
-            data += b"line\n" * 20
-            time.sleep(0.005)
-        vault.kill()
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    deadline = time.monotonic() + 4
+    while time.monotonic() < deadline:
+        os.write(descriptor, b"line\n" * 20)
+        os.fsync(descriptor)
+        data += b"line\n" * 20
+        time.sleep(0.005)
+    vault.kill()
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass  # the mount is gone
     vault.mount()
     try:
         if path.read_bytes() != bytes(data):
