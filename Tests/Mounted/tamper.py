@@ -150,8 +150,9 @@ def judge(expected, answers, refused):
             return f"open gives {errno.errorcode.get(answers)}"
         return None if refused in ("file", "any") else "the whole file is refused"
     if refused == "size":
+        # The length outside says the size until the file is opened, and the kernel reads zeros behind the content (BUGS T8).
         whole = b"".join(a for a in answers if isinstance(a, bytes))
-        return None if whole == expected else "the content differs"
+        return None if whole[:len(expected)] == expected and not whole[len(expected):].strip(b"\0") else "the content differs"
     everything = "file" == refused
     any_refusal = False
     for number, answer in enumerate(answers):
