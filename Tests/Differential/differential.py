@@ -53,6 +53,13 @@ class Pair:
         os.makedirs(top + b"/" + DEPTH, exist_ok=True)
         os.chmod(top + b"/" + DEPTH, 0o777)
 
+    def allowed_refusal(self, operation):
+        """The errno with which the mount may refuse, having changed nothing; the plain side then does not act either."""
+        if operation[0] == "fsetxattr" and operation[1] in self.plain.handles:
+            status = os.fstat(self.plain.handles[operation[1]])
+            return errno.ENOENT if status.st_nlink == 0 and status.st_size == 0 else 0
+        return errno.EINVAL if self.may_refuse_exchange(operation) else 0
+
     def may_refuse_exchange(self, operation):
         """Allowed difference 5: a directory or a long name takes part."""
         if operation[0] != "rename" or operation[3] != RENAME_EXCHANGE:
@@ -71,9 +78,10 @@ class Pair:
         """(None or the difference, whether the plain side succeeded)."""
         if operation[0] == "check":
             return self.check(), False
-        if self.may_refuse_exchange(operation):
+        refusal = self.allowed_refusal(operation)
+        if refusal:
             mount = self.mount.perform(operation)
-            if mount[0] == 22:
+            if mount[0] == refusal:
                 return None, False
             plain = self.plain.perform(operation)
         else:
