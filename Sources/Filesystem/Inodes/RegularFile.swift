@@ -38,7 +38,7 @@ final class RegularFile: Sendable {
         try use.withLock { (use: inout Use) throws(Errno) -> FileContent in
             let content: FileContent
             if let known = use.content {
-                if writable && !known.isWritable { try known.adoptWritable(open(true)) }
+                if writable && !known.isWritable { try known.adoptWritable(vault.openAccessible(known.descriptor, .readWrite)) }
                 try known.wakeIfResting()
                 content = known
             } else {
@@ -52,11 +52,12 @@ final class RegularFile: Sendable {
         }
     }
 
-    /// Takes the content into use if that needs no opening.
-    /// - Throws: `EKEYREVOKED` and others when its keys were forgotten and cannot be had again.
-    func acquireKnown(writable: Bool) throws(Errno) -> FileContent? {
+    /// Takes the content into use if it is there; also of a file that has no name any more.
+    /// - Throws: `EKEYREVOKED` and others when its keys were forgotten and cannot be had again, errors of opening it for writing.
+    func acquireKnown(writable: Bool, in vault: Vault) throws(Errno) -> FileContent? {
         try use.withLock { (use: inout Use) throws(Errno) -> FileContent? in
-            guard let content = use.content, !writable || content.isWritable else { return nil }
+            guard let content = use.content else { return nil }
+            if writable && !content.isWritable { try content.adoptWritable(vault.openAccessible(content.descriptor, .readWrite)) }
             try content.wakeIfResting()
             Self.count(&use, writable)
             return content
