@@ -25,6 +25,10 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
     package static var child: Signal { .init(rawValue: LINUX_SIGCHLD) }
     /// `SIGKILL`.
     package static var kill: Signal { .init(rawValue: LINUX_SIGKILL) }
+    /// The signals by which a fault of the program itself ends it.
+    package static var crashes: [Signal] {
+        [LINUX_SIGILL, LINUX_SIGTRAP, LINUX_SIGABRT, LINUX_SIGBUS, LINUX_SIGFPE, LINUX_SIGSEGV, LINUX_SIGQUIT].map { Signal(rawValue: $0) }
+    }
 
     /// ESRCH when there is no such process.
     package func send(to process: Int32) throws(Errno) { try succeed(linux_kill(process, rawValue)) }

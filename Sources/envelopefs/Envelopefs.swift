@@ -28,6 +28,12 @@ struct Envelopefs: ParsableCommand {
 
     /// No core dump of this process, and no reading of its memory by the same user's other programs.
     private static func harden() throws(Failure) {
-        do throws(Errno) { try CurrentProcess.setDumpable(false) } catch { throw Failure("the process cannot be protected from dumps", error) }
+        do throws(Errno) {
+            try CurrentProcess.setDumpable(false)
+            // Swift's runtime would write registers, and the memory that they point to, into the log.
+            for signal in Signal.crashes { try signal.restoreDefault() }
+        } catch {
+            throw Failure("the process cannot be protected from dumps", error)
+        }
     }
 }

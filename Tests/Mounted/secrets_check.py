@@ -4,6 +4,7 @@
 Looks at the stored bytes as Docs/FORMAT.md lays them out, without any key.
 """
 
+import errno
 import base64
 import os
 import secrets
@@ -74,6 +75,9 @@ def search_tree(top, hits, newer_than=None, leave_out=()):
                     search_file(path, hits)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                if error.errno != errno.ENOTCONN:  # somebody else's mount, whose daemon was killed
+                    raise
     return count
 
 

@@ -9,6 +9,13 @@ package enum UnlockSecret: Sendable {
     case passphrase(SecretBytes)
     /// The text of the code; see `RecoveryCode` for how tolerant reading is.
     case recoveryCode(SecretBytes)
+
+    /// Zeroes the secret. To be called as soon as the keystore is open: it opens every older copy of it too.
+    package func wipe() {
+        switch self {
+        case .passphrase(let bytes), .recoveryCode(let bytes): bytes.wipe()
+        }
+    }
 }
 
 /// One slot as stored.

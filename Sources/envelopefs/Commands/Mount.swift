@@ -48,6 +48,7 @@ struct MountCommand: ParsableCommand {
         } else {
             let log = try plan.logFile ?? DaemonLog.defaultPath(vaultID: found.configuration.claimed.vaultID.description)
             try Background.start(plan, secret: secret, log: log)
+            secret.wipe()
         }
     }
 
@@ -86,6 +87,7 @@ enum Daemon {
     static func serve(_ plan: MountPlan, secret: UnlockSecret, logger: Logger, ready: () -> Bool) throws(Failure) {
         try prepareProcess()
         let keystore = try KeystoreDoor.open(plan.keystore, secret: secret)
+        secret.wipe()
         let keyring = try KeystoreDoor.keyring(of: keystore)
         defer {
             keyring.lock()

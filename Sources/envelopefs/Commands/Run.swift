@@ -40,6 +40,7 @@ struct RunCommand: ParsableCommand {
         let signals = SignalSet([.hangUp, .interrupt, .quit, .terminate, .child])
         do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
         try Background.start(plan, secret: secret, log: log)
+        secret.wipe()
         let status = Result { () throws(Failure) in try Job(command, in: place, startsInside: at == nil).run(signals) }
         try end(place)
         switch try status.get() {
