@@ -21,7 +21,8 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
     HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. chown(path, -1, -1) clears neither
     S_ISUID nor S_ISGID: the kernel sends a request that names nothing. Not exercised.
 13. fsetxattr on a file that is empty, unlinked, and open for reading only: ENOENT when it has no header yet (BUGS T4).
-14. trusted.* attributes and the moment of ENOSPC: not exercised.
+14. An ordinary user's daemon: set-id bits of files do not outlast the daemon's own writes (BUGS T14). Not exercised as a user.
+15. trusted.* attributes and the moment of ENOSPC: not exercised.
 """
 
 import errno
