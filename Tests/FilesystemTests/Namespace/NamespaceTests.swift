@@ -271,6 +271,18 @@ import Testing
         #expect(try scratch.vault.setStatus(of: inode, StatusChange(), file: nil, caller: scratch.caller).permissions == 0o755)
     }
 
+    @Test func aDirectoryThatTheKernelForgotIsFoundAgainFromItsFiles() throws {
+        let directory = try scratch.makeDirectory("before")
+        let file = try scratch.makeFile("file", in: directory, content: "x")
+        // Its only reason to be is that the file stands in it.
+        scratch.vault.forget(directory, 1)
+        #expect(try scratch.find("before").inode === directory)
+        try scratch.rename("before", to: "after")
+        try directory.directory.giveBackDescriptor()
+        let linked = try scratch.vault.link(file, Array("other".utf8).span, in: scratch.vault.root)
+        #expect(linked.status.linkCount == 2)
+    }
+
     @Test func aVaultIsLockedWhileItIsOpen() throws {
         #expect(throws: VaultError.self) {
             _ = try Vault(
