@@ -108,8 +108,29 @@ def stress(folder, name, seconds):
     extra = {"hdd": ["--hdd-bytes", "16M"], "iomix": ["--iomix-bytes", "16M"], "fallocate": ["--fallocate-bytes", "16M"],
              "copy-file": ["--copy-file-bytes", "16M"], "seek": ["--seek-size", "16M"], "mmap": ["--mmap-file", "--mmap-bytes", "8M"],
              "sync-file": ["--sync-file-bytes", "16M"], "dirmany": ["--dirmany-filsize", "0"]}.get(name, [])
-    return subprocess.run(["stress-ng", f"--{name}", "2", *extra, "--timeout", str(seconds), "--temp-path", str(folder), "--verify", "--oomable"],
-                          capture_output=True, text=True, timeout=seconds + 120)
+    try:
+        return subprocess.run(["stress-ng", f"--{name}", "2", *extra, "--timeout", str(seconds), "--temp-path", str(folder), "--verify", "--oomable"],
+                              capture_output=True, text=True, timeout=seconds + 120)
+    except subprocess.TimeoutExpired as expired:
+        raise Failure(f"{expired}\n{who_waits_for_what()}") from expired
+
+
+def who_waits_for_what():
+    """What each thread of stress-ng and of a daemon is doing, for a run that does not end: whether it waits for us, or we for it."""
+    lines = []
+    for task in Path("/proc").glob("[0-9]*/task/[0-9]*"):
+        try:
+            if not (task.parent.parent / "comm").read_text().startswith(("stress-ng", "envelopefs")):
+                continue
+            state = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+            stack = (task / "stack").read_text().split() if os.geteuid() == 0 else []
+            lines.append(f"{task.name} of {task.parent.parent.name} {state['Name']}: {state['State']}, in {(task / 'wchan').read_text()}, system call "
+                         f"{(task / 'syscall').read_text().split()[0]}, blocked {state['SigBlk']}, pending {state['SigPnd']} {state['ShdPnd']}, "
+                         f"switches {state.get('voluntary_ctxt_switches')} {' '.join(stack[1::2])}")
+        except (OSError, KeyError):
+            continue
+    waiting = [f"{path.parent.name}: {path.read_text().strip()}" for path in Path("/sys/fs/fuse/connections").glob("*/waiting") if os.access(path, os.R_OK)]
+    return "\n".join([*sorted(lines), f"requests that FUSE connections wait for: {waiting}"])
 
 
 def case_many(vault, short):
