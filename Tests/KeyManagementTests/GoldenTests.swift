@@ -24,7 +24,8 @@ struct GoldenTests {
         for secret in secrets {
             let keystore = try Keystore.open(at: place.path, unlockingWith: secret)
             #expect(keystore.id.description == golden.keystoreID)
-            #expect(try keystore.generation() == golden.generation)
+            // Bringing it to this version counts as one change.
+            #expect(try keystore.generation() == golden.generation + 1)
             #expect(try keystore.describe(KeyReference("alias/golden")).versions.map(\.version) == [1, 2])
             let ring = try keystore.keyring()
             let context = try EncryptionContext(golden.context.map { ($0.key, $0.value) })

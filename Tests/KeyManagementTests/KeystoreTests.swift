@@ -277,6 +277,6 @@ struct DocumentationTests {
             "\(known.createdAt)", known.rowMAC,
         ]
         for value in shown { #expect(text.contains(" " + value + "\n"), "\(value)") }
-        for statement in Schema.migrations.joined() { #expect(text.contains("\n" + statement + "\n"), "\(statement)") }
+        for statement in Schema.statements(ofVersion: Schema.version) { #expect(text.contains("\n" + statement + "\n"), "\(statement)") }
     }
 }

@@ -14,6 +14,14 @@ struct TamperingTests {
         let (keystore, code) = try place.create()
         let key = try keystore.createKey(alias: "alias/a", description: "d", tags: [("t", "v")])
         _ = try keystore.rotateKey(KeyReference(key))
+        try keystore.change { database, authentication in
+            let id = Data(key.bytes).databaseValue
+            let (one, blob) = (1.databaseValue, Data([1, 2, 3]).databaseValue)
+            try authentication.put(.cmkSettings, [id, "Generated".databaseValue, one, one, one, one, .null, .null, blob], database)
+            try authentication.put(.cmkRotation, [id, 2.databaseValue, "OnDemand".databaseValue], database)
+            try authentication.put(.importParameters, [id, blob, one, one, blob, blob], database)
+            try authentication.put(.clock, [one, one], database)
+        }
         try keystore.close()
         return (place, code)
     }
@@ -68,12 +76,14 @@ struct TamperingTests {
 
     @Test func everyEditedColumnOfEveryRowIsRefusedByName() throws {
         let (place, code) = try filled()
-        var edits = 0
+        var (edits, columns) = (0, 0)
         for table in ProtectedTable.all {
             let all = try rows(place, table.name, table.columns)
             #expect(!all.isEmpty, "\(table.name)")
+            columns += all.count * (table.columns.count - (table.name == "clock" ? 1 : 0))
             for row in all {
-                for (i, column) in table.columns.enumerated() {
+                // The table's own condition keeps the clock's id.
+                for (i, column) in table.columns.enumerated() where !(table.name == "clock" && i == 0) {
                     let statement = "UPDATE \(table.name) SET \(column) = \(literal(other(row[i]))) WHERE \(condition(table.columns, table.keyColumnCount, row))"
                     let error = try refusal(place, statement, opener(table.name, row, code))
                     var edited = row
@@ -85,11 +95,12 @@ struct TamperingTests {
                 }
             }
         }
-        #expect(edits == 40)
+        #expect(edits == columns && edits > 40)
     }
 
     @Test func everyDeletedRowIsRefusedByName() throws {
         let (place, code) = try filled()
+        let count = try rows(place, "row_mac", ["name"]).count
         for table in ProtectedTable.all {
             for row in try rows(place, table.name, table.columns) {
                 let name = RowAuthentication.name(table, row)
@@ -98,7 +109,7 @@ struct TamperingTests {
                 #expect(try refusal(place, "DELETE FROM \(table.name) WHERE \(condition)", secret) == .rowRefused(name: name, .missing))
                 // With its MAC: no name is left, but the count tells.
                 let both = "DELETE FROM \(table.name) WHERE \(condition); DELETE FROM row_mac WHERE name = '\(name)'"
-                #expect(try refusal(place, both, secret) == .rowsOfDifferentTimes(expectedCount: 7, foundCount: 6))
+                #expect(try refusal(place, both, secret) == .rowsOfDifferentTimes(expectedCount: count, foundCount: count - 1))
                 #expect(try refusal(place, "DELETE FROM row_mac WHERE name = '\(name)'", secret) == .rowRefused(name: name, .added))
             }
         }
@@ -124,6 +135,7 @@ struct TamperingTests {
     @Test func anOlderRowPutBackWithItsMACIsRefused() throws {
         let (place, code) = try filled()
         let before = try rows(place, "cmk", ProtectedTable.cmk.columns)[0]
+        let count = try rows(place, "row_mac", ["name"]).count
         let keystore = try Keystore.open(at: place.path, unlockingWith: .recoveryCode(code))
         let name = RowAuthentication.name(.cmk, before)
         let mac = try rows(place, "row_mac", ["name", "mac"]).first { $0[0] == name.databaseValue }
@@ -133,7 +145,7 @@ struct TamperingTests {
             UPDATE cmk SET state = 'Enabled', state_changed_at = \(literal(before[4])); \
             UPDATE row_mac SET mac = \(literal(try #require(mac)[1])) WHERE name = '\(name)'
             """
-        #expect(try refusal(place, statement, .recoveryCode(code)) == .rowsOfDifferentTimes(expectedCount: 7, foundCount: 7))
+        #expect(try refusal(place, statement, .recoveryCode(code)) == .rowsOfDifferentTimes(expectedCount: count, foundCount: count))
     }
 
     @Test func anOpenKeystoreRefusesToBuildOnEditedRows() throws {
@@ -197,7 +209,7 @@ struct TamperingTests {
         for change in ["salt = zeroblob(300000000)", "commitment = zeroblob(300000000)", "sealed_root_key = zeroblob(47)", "salt = x''", "kind = 'passphras'"] {
             #expect(try refusal(place, "UPDATE unlock_slot SET \(change) WHERE slot = 2", passphrase) == .rowRefused(name: "unlock_slot/2", .edited), "\(change)")
         }
-        #expect(Date().timeIntervalSince(started) < 20)
+        #expect(Date().timeIntervalSince(started) < 60)
         // As many as fit are tried: the right one may be the last.
         let moved = planting(14, 14) + "; UPDATE unlock_slot SET slot = 99 WHERE slot = 1"
         let right = UnlockSecret.passphrase(try secret("open sesame"))
@@ -211,7 +223,7 @@ struct TamperingTests {
     @Test func otherVersionsAndOtherFilesAreSaid() throws {
         let (place, code) = try filled()
         let copy = place.directory + "/copy.db"
-        #expect(try refusal(place, "PRAGMA user_version = 2", .recoveryCode(code)) == .newerVersion(path: copy, found: 2, supported: 1))
+        #expect(try refusal(place, "PRAGMA user_version = \(Schema.version + 1)", .recoveryCode(code)) == .newerVersion(path: copy, found: Schema.version + 1, supported: Schema.version))
         #expect(try refusal(place, "PRAGMA user_version = 0", .recoveryCode(code)) == .damaged(path: copy, "its version 0 never existed"))
         let foreign = try refusal(place, "PRAGMA application_id = 0", .recoveryCode(code))
         #expect(foreign == .notAKeystore(path: copy, "it is a database of another program"))

@@ -78,8 +78,27 @@ package final class Keystore: Sendable {
         let rootKey = try unlock(slots, with: secret, path: path)
         let keys: RootKeys
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
-        let header = try database.read { try RowAuthentication(keys: keys, path: path).verify($0) }
+        let authentication = RowAuthentication(keys: keys, path: path)
+        try migrate(database, authentication)
+        let header = try database.read { try authentication.verify($0) }
         return Keystore(id: header.keystoreID, database: database, keys: keys)
+    }
+
+    /// Brings a keystore of an older version to this one; nobody is asked, since nothing is lost by it.
+    private static func migrate(_ database: KeystoreDatabase, _ authentication: RowAuthentication) throws(KeystoreError) {
+        let path = database.path
+        let found = try database.read { try Schema.check($0, path: path) }
+        guard found < Schema.version else { return }
+        do throws(KeystoreFailure) {
+            try database.write { try Schema.migrate($0, authentication, path: path) }
+        } catch {
+            let why = error.asKeystoreError(path)
+            switch why {
+            case .permissionDenied, .readOnlyDisk, .diskFull, .busy, .storage:
+                throw .notMigrated(path: path, found: found, to: Schema.version, why)
+            default: throw why
+            }
+        }
     }
 
     private static func unlock(_ slots: [UnlockSlot], with secret: UnlockSecret, path: String) throws(KeystoreError) -> SecretBytes {

@@ -17,7 +17,7 @@ final class KeystoreDatabase: Sendable {
         guard FileManager.default.fileExists(atPath: path) else { throw .notFound(path: path) }
         return try translating(path) {
             let database = KeystoreDatabase(path: path, queue: try DatabaseQueue(path: path, configuration: configuration))
-            try database.queue.read { try Schema.check($0, path: path) }
+            _ = try database.queue.read { try Schema.check($0, path: path) }
             // Persistent, and set when the keystore is made; a tool may have changed it since.
             try database.queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             return database

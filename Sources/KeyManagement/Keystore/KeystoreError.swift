@@ -10,7 +10,7 @@ package enum RowFault: Equatable, Sendable {
 }
 
 /// What making or opening a keystore refuses with. Paths are as given.
-package enum KeystoreError: Error, Equatable, Sendable {
+package indirect enum KeystoreError: Error, Equatable, Sendable {
     case notFound(path: String)
     /// Also when only remains of an earlier one, such as its write-ahead log, are there.
     case alreadyExists(path: String)
@@ -19,6 +19,8 @@ package enum KeystoreError: Error, Equatable, Sendable {
     /// The file is a keystore that lost or changed parts; the text says which.
     case damaged(path: String, String)
     case newerVersion(path: String, found: Int, supported: Int)
+    /// The keystore is of an older version, and could not be brought to this program's; why. It is unchanged.
+    case notMigrated(path: String, found: Int, to: Int, KeystoreError)
     /// A row, by its name `TABLE/KEY`, was changed by something else than this program.
     case rowRefused(name: String, RowFault)
     /// Rows are each as they once were, but not of one moment: an old one was put back, or rows went together with their MACs.
@@ -58,6 +60,8 @@ extension KeystoreError: CustomStringConvertible {
         case .damaged(let path, let why): "the keystore \(path) is damaged: \(why); restore a backup"
         case .newerVersion(let path, let found, let supported):
             "the keystore \(path) has version \(found), and this program knows versions up to \(supported); use a newer envelopefs"
+        case .notMigrated(let path, let found, let to, let why):
+            "the keystore \(path) has version \(found) and has to be brought to version \(to), which failed: \(why.description.prefix { $0 != ";" }); it is unchanged: open it once where it can be written, or work with a copy (--keystore)"
         case .rowRefused(let name, .edited): "the keystore is refused: row \(name) was changed outside envelopefs; restore a backup"
         case .rowRefused(let name, .missing): "the keystore is refused: row \(name) was deleted outside envelopefs; restore a backup"
         case .rowRefused(let name, .added): "the keystore is refused: row \(name) was added outside envelopefs, or its MAC was deleted; restore a backup"

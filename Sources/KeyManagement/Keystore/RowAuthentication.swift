@@ -7,6 +7,7 @@ import GRDB
 
 /// The row of table `keystore`.
 struct KeystoreHeader {
+    var schemaVersion = Schema.version
     let keystoreID: KeystoreID
     let createdAt: Int64
     var generation: UInt64
@@ -15,7 +16,7 @@ struct KeystoreHeader {
 
     var values: [DatabaseValue] {
         [
-            1.databaseValue, Schema.version.databaseValue, Data(keystoreID.bytes).databaseValue, createdAt.databaseValue,
+            1.databaseValue, schemaVersion.databaseValue, Data(keystoreID.bytes).databaseValue, createdAt.databaseValue,
             Int64(generation).databaseValue, rowCount.databaseValue, Data(digest).databaseValue,
         ]
     }
@@ -74,12 +75,12 @@ struct RowAuthentication {
         return try keys.rows.authenticate(message.span)
     }
 
-    /// Checks every row. Throws `rowRefused`, `rowsOfDifferentTimes`, `damaged`.
-    func verify(_ database: Database) throws -> KeystoreHeader {
-        let header = try verifyHeader(database)
+    /// Checks every row of a keystore of this version. Throws `rowRefused`, `rowsOfDifferentTimes`, `newerVersion`, `damaged`.
+    func verify(_ database: Database, version: Int = Schema.version) throws -> KeystoreHeader {
+        let header = try verifyHeader(database, version: version)
         let codes = try Self.storedCodes(database)
         var unseen = Dictionary(codes.map { ($0.name, $0.code) }, uniquingKeysWith: { first, _ in first })
-        for table in ProtectedTable.all {
+        for table in Schema.tables(ofVersion: version) {
             for row in try Row.fetchAll(database, sql: "SELECT \(table.columns.joined(separator: ", ")) FROM \(table.name)") {
                 let values = Array(row.databaseValues)
                 let name = Self.name(table, values)
@@ -141,7 +142,7 @@ struct RowAuthentication {
         return try SHA256.hash(joined.span)
     }
 
-    private func verifyHeader(_ database: Database) throws -> KeystoreHeader {
+    private func verifyHeader(_ database: Database, version: Int) throws -> KeystoreHeader {
         let table = ProtectedTable.keystore
         // Asked of SQLite before anything is read: no row is vouched for yet, and a blob may take a gigabyte.
         let sizes = "SELECT 1 FROM keystore WHERE id = 1 AND NOT (length(keystore_id) = 16 AND length(digest) = 32 AND length(mac) = 32)"
@@ -153,13 +154,15 @@ struct RowAuthentication {
         let name = Self.name(table, values)
         let (code, stored) = (try code(name, values), Array(try row.checked("mac", of: name) as Data))
         guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
-        let version = row["schema_version"] as Int64
+        let found = Int(row["schema_version"] as Int64)
+        // Another process may run a newer program.
+        guard found <= Schema.version else { throw KeystoreError.newerVersion(path: path, found: found, supported: Schema.version) }
         let idBytes = Array(row["keystore_id"] as Data)
-        guard version == Schema.version, let keystoreID = KeystoreID(idBytes.span) else {
-            throw KeystoreError.damaged(path: path, "its row keystore/1 says version \(version)")
+        guard found == version, let keystoreID = KeystoreID(idBytes.span) else {
+            throw KeystoreError.damaged(path: path, "its row keystore/1 says version \(found)")
         }
         return KeystoreHeader(
-            keystoreID: keystoreID, createdAt: row["created_at"], generation: UInt64(row["generation"] as Int64),
+            schemaVersion: found, keystoreID: keystoreID, createdAt: row["created_at"], generation: UInt64(row["generation"] as Int64),
             rowCount: row["row_count"], digest: Array(row["digest"] as Data))
     }
 }

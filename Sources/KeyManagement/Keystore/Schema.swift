@@ -2,30 +2,26 @@
 
 import GRDB
 
-/// One table whose rows are protected by MACs.
-struct ProtectedTable: Sendable {
-    let name: String
-    /// In the order in which they are authenticated, those of the primary key first.
-    let columns: [String]
-    let keyColumnCount: Int
+/// What one version of the keystore adds to the one before.
+///
+/// How to add a table:
+/// 1. append a `Migration` to `Schema.migrations` with its `CREATE TABLE name (…) STRICT` (WITHOUT ROWID unless its key is an INTEGER). Never touch a
+///    migration that stands there, and prefer new tables to changed ones: rows of the old ones, and their MACs, stay as they are;
+/// 2. declare its `ProtectedTable` and put that into `ProtectedTable.all`. Which version has it is found from the statement. Rows are then written by
+///    `RowAuthentication.put` and `remove` inside `Keystore.change`, and checked like all others; values that are secret are sealed with `RootKeys.seal`;
+///    a table that must not count as a change of keys (a log) goes into `Schema.unprotectedTables` instead, and protects itself;
+/// 3. if old keystores need rows at once, give `fill`; better is a meaning for "no row";
+/// 4. add table and statement to Docs/FORMAT-KEYS.md, section 2, and to the next version in `VERSIONS` of Tests/Interop/envelope/keystore.py, and raise
+///    `newest` in MigrationTests. The tests say what was forgotten.
+struct Migration: Sendable {
+    let statements: [String]
+    /// Runs after the statements, in the same transaction, on a keystore of the version before, which was checked.
+    var fill: (@Sendable (Database, RowAuthentication) throws -> Void)?
 
-    static let unlockSlot = ProtectedTable(
-        name: "unlock_slot",
-        columns: [
-            "slot", "kind", "created_at", "scrypt_log_n", "scrypt_r", "scrypt_p", "salt", "commitment", "sealed_root_key",
-        ], keyColumnCount: 1)
-    static let cmk = ProtectedTable(
-        name: "cmk", columns: ["key_id", "state", "description", "created_at", "state_changed_at", "current_version"], keyColumnCount: 1)
-    static let cmkVersion = ProtectedTable(
-        name: "cmk_version", columns: ["key_id", "version", "created_at", "nonce", "sealed_material"], keyColumnCount: 2)
-    static let alias = ProtectedTable(name: "alias", columns: ["name", "key_id", "created_at"], keyColumnCount: 1)
-    static let tag = ProtectedTable(name: "tag", columns: ["key_id", "name", "value"], keyColumnCount: 2)
-
-    /// All whose rows are listed in `row_mac`.
-    static let all = [unlockSlot, cmk, cmkVersion, alias, tag]
-    /// The one row that authenticates the whole; its MAC stands in the row itself.
-    static let keystore = ProtectedTable(
-        name: "keystore", columns: ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"], keyColumnCount: 1)
+    init(_ statements: [String], fill: (@Sendable (Database, RowAuthentication) throws -> Void)? = nil) {
+        self.statements = statements
+        self.fill = fill
+    }
 }
 
 enum Schema {
@@ -35,8 +31,8 @@ enum Schema {
     static var version: Int { migrations.count }
 
     /// What each version adds. Append only: a migration that was released is never changed.
-    static let migrations: [[String]] = [
-        [
+    static let migrations: [Migration] = [
+        Migration([
             """
             CREATE TABLE keystore (id INTEGER PRIMARY KEY CHECK (id = 1), schema_version INTEGER NOT NULL, keystore_id BLOB NOT NULL, \
             created_at INTEGER NOT NULL, generation INTEGER NOT NULL, row_count INTEGER NOT NULL, digest BLOB NOT NULL, mac BLOB NOT NULL) STRICT
@@ -56,18 +52,65 @@ enum Schema {
             "CREATE TABLE alias (name TEXT PRIMARY KEY, key_id BLOB NOT NULL, created_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
             "CREATE TABLE tag (key_id BLOB NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key_id, name)) STRICT, WITHOUT ROWID",
             "CREATE TABLE row_mac (name TEXT PRIMARY KEY, mac BLOB NOT NULL) STRICT, WITHOUT ROWID",
-        ]
+        ]),
+        Migration([
+            """
+            CREATE TABLE cmk_settings (key_id BLOB PRIMARY KEY, origin TEXT NOT NULL, rotation_days INTEGER, rotate_at INTEGER, \
+            minimum_version INTEGER NOT NULL, is_protected INTEGER NOT NULL, delete_at INTEGER, material_expires_at INTEGER, material_check BLOB) \
+            STRICT, WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE cmk_rotation (key_id BLOB NOT NULL, version INTEGER NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (key_id, version)) \
+            STRICT, WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE import_parameters (key_id BLOB PRIMARY KEY, token BLOB NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, \
+            nonce BLOB NOT NULL, sealed_private_key BLOB NOT NULL) STRICT, WITHOUT ROWID
+            """,
+            "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), seen_at INTEGER NOT NULL) STRICT",
+        ]),
     ]
 
+    /// Tables that are not listed in `row_mac`.
+    static let unprotectedTables = ["keystore", "row_mac"]
+
+    /// The statements of `version` and all before.
+    static func statements(ofVersion version: Int) -> [String] { migrations.prefix(version).flatMap(\.statements) }
+
+    /// The protected tables by version, from 0.
+    private static let tables: [[ProtectedTable]] = (0...version).map { version in
+        let statements = statements(ofVersion: version)
+        return ProtectedTable.all.filter { table in statements.contains { $0.hasPrefix("CREATE TABLE \(table.name) (") } }
+    }
+
+    /// Traps unless `version` is one that `check` accepts.
+    static func tables(ofVersion version: Int) -> [ProtectedTable] { tables[version] }
+
     /// Makes all tables in an empty database.
-    static func create(in database: Database) throws {
-        for statement in migrations.joined() { try database.execute(sql: statement) }
+    static func create(in database: Database, version: Int = version) throws {
+        for statement in statements(ofVersion: version) { try database.execute(sql: statement) }
         try database.execute(sql: "PRAGMA application_id = \(applicationID)")
         try database.execute(sql: "PRAGMA user_version = \(version)")
     }
 
+    /// Brings an older keystore to this version, as one change: all of it is durable when the transaction ends, or nothing.
+    static func migrate(_ database: Database, _ authentication: RowAuthentication, path: String) throws {
+        // Another process may have done it since.
+        let found = try check(database, path: path)
+        guard found < version else { return }
+        var header = try authentication.verify(database, version: found)
+        for migration in migrations[found...] {
+            for statement in migration.statements { try database.execute(sql: statement) }
+            try migration.fill?(database, authentication)
+        }
+        try database.execute(sql: "PRAGMA user_version = \(version)")
+        header.schemaVersion = version
+        try authentication.seal(header, database)
+    }
+
     /// Refuses a database that is not exactly of our making: a planted trigger or view would run with our rights.
-    static func check(_ database: Database, path: String) throws {
+    /// - Returns: its version, which may be an older one.
+    static func check(_ database: Database, path: String) throws -> Int {
         let found = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
         guard found == applicationID else {
             let isEmpty = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0 == 0
@@ -75,11 +118,12 @@ enum Schema {
         }
         let foundVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard foundVersion <= version else { throw KeystoreError.newerVersion(path: path, found: foundVersion, supported: version) }
-        guard foundVersion == version else { throw KeystoreError.damaged(path: path, "its version \(foundVersion) never existed") }
+        guard foundVersion > 0 else { throw KeystoreError.damaged(path: path, "its version \(foundVersion) never existed") }
         let statements = try String.fetchSet(database, sql: "SELECT coalesce(sql, name) FROM sqlite_schema")
-        let expected = Set(migrations.joined())
+        let expected = Set(Self.statements(ofVersion: foundVersion))
         for statement in expected.subtracting(statements).union(statements.subtracting(expected)).sorted() {
             throw KeystoreError.damaged(path: path, "its tables were changed, near: \(statement.prefix(60))")
         }
+        return foundVersion
     }
 }

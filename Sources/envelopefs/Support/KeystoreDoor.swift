@@ -84,8 +84,10 @@ enum KeystoreDoor {
 extension Failure {
     /// Why a keystore could not be made or opened.
     init(_ error: KeystoreError, path: String) {
+        var cause = error
+        if case .notMigrated(_, _, _, let why) = error { cause = why }
         let reason: ExitReason =
-            switch error {
+            switch cause {
             case .notFound: .keystoreMissing
             case .alreadyExists: .alreadyExists
             case .newerVersion: .keystoreUnsupported
@@ -93,7 +95,7 @@ extension Failure {
             case .olderGeneration: .keystoreOlder
             case .diskFull: .storageFull
             case .readOnlyDisk: .storageReadOnly
-            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage: .keystoreUnreadable
+            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated: .keystoreUnreadable
             case .noHardLinks, .recoveryCodeNotShown, .busy, .closed, .validation, .cryptography: .failure
             }
         let words = error.description

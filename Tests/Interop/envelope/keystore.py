@@ -14,7 +14,6 @@ from .primitives import GCM_TAG, gcm_open, hmac_sha256, require, same
 from .wrapped import NONCE, WrappedKey, hkdf_sha512, sized
 
 APPLICATION_ID = 0x4546534B
-VERSION = 1
 SLOT_LABEL = b"EnvelopeFS unlock slot 1"
 STATES = {"Enabled", "Disabled", "DecryptOnly", "PendingImport", "PendingDeletion", "Destroyed"}
 # table: (how many columns are its primary key, columns in the order in which they are authenticated)
@@ -24,7 +23,17 @@ TABLES = {
     "cmk_version": (2, ["key_id", "version", "created_at", "nonce", "sealed_material"]),
     "alias": (1, ["name", "key_id", "created_at"]),
     "tag": (2, ["key_id", "name", "value"]),
+    "cmk_settings": (1, ["key_id", "origin", "rotation_days", "rotate_at", "minimum_version", "is_protected", "delete_at",
+                         "material_expires_at", "material_check"]),
+    "cmk_rotation": (2, ["key_id", "version", "kind"]),
+    "import_parameters": (1, ["key_id", "token", "created_at", "expires_at", "nonce", "sealed_private_key"]),
+    "clock": (1, ["id", "seen_at"]),
 }
+# The tables that each version of the keystore adds.
+VERSIONS = [
+    ["unlock_slot", "cmk", "cmk_version", "alias", "tag", "row_mac", "keystore"],
+    ["cmk_settings", "cmk_rotation", "import_parameters", "clock"],
+]
 KEYSTORE = ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"]
 
 
@@ -68,7 +77,7 @@ class Keystore:
     """An opened keystore: `materials` of (key id, version), `rows` of every table, all of it authenticated."""
 
     def __init__(self, path, passphrase=None, recovery_code=None):
-        self.rows = _rows(path)
+        self.version, self.rows = _rows(path)
         self._root = self._unlock(passphrase, recovery_code)
         self.sealing_key = hkdf_sha512(self._root, b"", b"EnvelopeFS key sealing 1", 32)
         self.row_key = hkdf_sha512(self._root, b"", b"EnvelopeFS row authentication 1", 32)
@@ -106,12 +115,12 @@ class Keystore:
         *own, mac = self.rows["keystore"][0]
         require(same(row_mac(self.row_key, "keystore/1", own), mac), "the keystore's own row was changed")
         about = dict(zip(KEYSTORE, own))
-        require(about["id"] == 1 and about["schema_version"] == VERSION, "a keystore of another version")
+        require(about["id"] == 1 and about["schema_version"] == self.version, "a keystore of another version")
         self.identity, self.generation = about["keystore_id"], about["generation"]
         macs = dict(self.rows["row_mac"])
         found = {}
         for table, (primary, _) in TABLES.items():
-            for row in self.rows[table]:
+            for row in self.rows.get(table, []):
                 name = row_name(table, row[:primary])
                 found[name] = row_mac(self.row_key, name, row)
                 require(name in macs and same(found[name], macs[name]), f"the row {name} was changed")
@@ -146,16 +155,17 @@ def _rows(path):
 def _read(database):
     require(database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID, "no keystore of EnvelopeFS")
     version = database.execute("PRAGMA user_version").fetchone()[0]
-    require(version == VERSION, f"a keystore of version {version}; this program knows {VERSION}")
-    tables = {name: columns for name, (_, columns) in TABLES.items()}
+    require(1 <= version <= len(VERSIONS), f"a keystore of version {version}; this program knows 1 to {len(VERSIONS)}")
+    expected = {name for names in VERSIONS[:version] for name in names}
+    tables = {name: columns for name, (_, columns) in TABLES.items() if name in expected}
     tables["row_mac"] = ["name", "mac"]
     tables["keystore"] = KEYSTORE + ["mac"]
     things = {name for name, in database.execute(
         "SELECT CASE type WHEN 'table' THEN name ELSE type || ' ' || name END FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")}
-    require(things == set(tables), f"other tables than a keystore's: {sorted(things ^ set(tables))}")
+    require(things == expected, f"other tables than a keystore's: {sorted(things ^ expected)}")
     rows = {}
     for table, columns in tables.items():
         have = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
         require(sorted(have) == sorted(columns), f"table {table} has other columns")
         rows[table] = database.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
-    return rows
+    return version, rows
