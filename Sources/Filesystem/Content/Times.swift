@@ -35,7 +35,7 @@ extension FileContent {
     package func status() throws(Errno) -> FileStatus {
         try restoreTimes()
         return try lock.withReadLock { () throws(Errno) -> FileStatus in
-            var status = try backing.status()
+            var status = try context.access.steadily { () throws(Errno) in try backing.status() }
             status.size = Int64(contentSize)
             if let hiddenTime { status.modificationTime = hiddenTime }
             return status
@@ -48,11 +48,5 @@ extension FileContent {
             if modification == .omit { try showTime() } else { forgetTime() }
             try backing.descriptor.setTimes(access: access, modification: modification)
         }
-    }
-
-    /// The modification time was set through the file system: what was remembered is void. Call before setting it.
-    package func noteTimesSet() {
-        guard hasHiddenTime.load(ordering: .acquiring) else { return }
-        lock.withWriteLock { forgetTime() }
     }
 }

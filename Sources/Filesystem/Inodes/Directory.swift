@@ -13,18 +13,21 @@ final class Directory: DescriptorHolder {
     let subdirectories = Mutex<SubdirectoryIndex?>(nil)
     private let open = Mutex<SharedDescriptor?>(nil)
     private let pool: DescriptorPool
+    let access: OwnerAccess
     private let isPinned: Bool
 
-    init(id: DirectoryID, pool: DescriptorPool) {
+    init(id: DirectoryID, pool: DescriptorPool, access: OwnerAccess) {
         self.id = id
         self.pool = pool
+        self.access = access
         isPinned = false
     }
 
     /// The root, whose descriptor stays open.
-    init(root: SharedDescriptor, id: DirectoryID, pool: DescriptorPool) {
+    init(root: SharedDescriptor, id: DirectoryID, pool: DescriptorPool, access: OwnerAccess) {
         self.id = id
         self.pool = pool
+        self.access = access
         isPinned = true
         open.withLock { $0 = root }
     }
@@ -36,7 +39,9 @@ final class Directory: DescriptorHolder {
         let opened = try inode.whereabouts.withLock { (places: inout Whereabouts) throws(Errno) -> SharedDescriptor in
             guard let place = places.first else { throw .noEntry }
             let parent = try place.parent.directory.descriptor(of: place.parent)
-            return try parent.openAt(place.name, [.pathOnly, .directory, .noFollow])
+            return try access.through(parent) { () throws(Errno) in
+                try parent.openAt(place.name, [.pathOnly, .directory, .noFollow])
+            }
         }
         let (kept, isNew) = open.withLock { (slot: inout SharedDescriptor?) -> (SharedDescriptor, Bool) in
             if let known = slot { return (known, false) }

@@ -62,11 +62,23 @@ package final class Inode: DescriptorHolder {
         FileLabel(inode: key.number, backingName: whereabouts.withLock { $0.first?.name })
     }
 
-    /// Runs `body` with a parent directory and sealed name that lead to this object, or with an `O_PATH` descriptor of it.
-    /// No rename or removal of the object happens meanwhile.
-    /// - Throws: `ENOENT` for an object without any name, `ESTALE` for one whose names are not known; what `body` throws.
+    /// Runs one system call with a parent directory and sealed name that lead to this object, or with an `O_PATH` descriptor of it.
+    /// No rename or removal of the object happens meanwhile. The name may stand in a directory that its owner has closed to himself.
+    /// - Throws: as `locate`.
     func reach<R>(
         named: (SharedDescriptor, FileName) throws(Errno) -> R,
+        anchored: (SharedDescriptor) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        try locate(
+            named: { (place, parent) throws(Errno) -> R in
+                try place.parent.directory.access.through(parent) { () throws(Errno) in try named(parent, place.name) }
+            }, anchored: anchored)
+    }
+
+    /// The same for more than one system call, which goes through the directory as it stands.
+    /// - Throws: `ENOENT` for an object without any name, `ESTALE` for one whose names are not known; what `body` throws.
+    func locate<R>(
+        named: (Place, SharedDescriptor) throws(Errno) -> R,
         anchored: (SharedDescriptor) throws(Errno) -> R
     ) throws(Errno) -> R {
         if case .directory(let directory) = role {
@@ -74,7 +86,7 @@ package final class Inode: DescriptorHolder {
         }
         return try whereabouts.withLock { (places: inout Whereabouts) throws(Errno) -> R in
             if let place = places.first {
-                return try named(place.parent.directory.descriptor(of: place.parent), place.name)
+                return try named(place, place.parent.directory.descriptor(of: place.parent))
             }
             if let anchor = places.anchor { return try anchored(anchor) }
             throw places.removed == nil ? .stale : .noEntry

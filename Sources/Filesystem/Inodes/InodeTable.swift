@@ -88,9 +88,6 @@ final class InodeTable: Sendable {
             state.byKey[inode.key] = Holding(known: inode, held: isHeld ? inode : nil)
         }
     }
-
-    /// How many the kernel has.
-    var count: Int { state.withLock { state in state.byKey.values.count { $0.held != nil } + state.nameless.count } }
 }
 
 extension Inode {

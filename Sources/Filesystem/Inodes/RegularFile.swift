@@ -38,7 +38,7 @@ final class RegularFile: Sendable {
         try use.withLock { (use: inout Use) throws(Errno) -> FileContent in
             let content: FileContent
             if let known = use.content {
-                if writable && !known.isWritable { try known.adoptWritable(vault.openAccessible(known.descriptor, .readWrite)) }
+                if writable && !known.isWritable { try known.adoptWritable(vault.access.open(known.descriptor, .readWrite)) }
                 try known.wakeIfResting()
                 content = known
             } else {
@@ -57,7 +57,7 @@ final class RegularFile: Sendable {
     func acquireKnown(writable: Bool, in vault: Vault) throws(Errno) -> FileContent? {
         try use.withLock { (use: inout Use) throws(Errno) -> FileContent? in
             guard let content = use.content else { return nil }
-            if writable && !content.isWritable { try content.adoptWritable(vault.openAccessible(content.descriptor, .readWrite)) }
+            if writable && !content.isWritable { try content.adoptWritable(vault.access.open(content.descriptor, .readWrite)) }
             try content.wakeIfResting()
             Self.count(&use, writable)
             return content

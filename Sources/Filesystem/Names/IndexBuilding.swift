@@ -24,11 +24,11 @@ extension Vault {
     private func buildIndex(of inode: Inode) throws(Errno) -> SubdirectoryIndex {
         let directory = try inode.directory
         let descriptor = try directory.descriptor(of: inode)
-        let readable = try openAccessible(descriptor, [.readOnly, .directory])
+        let readable = try access.open(descriptor, [.readOnly, .directory])
         let stream = DirectoryStream(readable)
         var index = SubdirectoryIndex()
         while let entry = try stream.next() {
-            let form = NameCipher.classify(entry.name.bytes.span)
+            let form = entry.name.withSpan { NameCipher.classify($0) }
             switch form {
             case .directory, .longDirectory: break
             default: continue
@@ -41,7 +41,7 @@ extension Vault {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
                 continue
             }
-            if hasFile(opened.plain.span, in: directory, descriptor) {
+            if try findFile(opened.plain.span, in: directory, descriptor) != nil {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): a file has the name of this directory; not shown")
                 continue
             }
@@ -53,11 +53,6 @@ extension Vault {
             try insertDoubled(opened.plain, subdirectory, other, into: &index, descriptor)
         }
         return index
-    }
-
-    /// Whether there is a file with the name. In a directory that may not be searched nobody can tell, nor reach it.
-    private func hasFile(_ plain: ByteSpan, in directory: Directory, _ descriptor: SharedDescriptor) -> Bool {
-        do throws(Errno) { return try findFile(plain, in: directory, descriptor) != nil } catch { return false }
     }
 
     /// Two directories of one name are left by a crash in the middle of a rename over an empty directory: the one with content wins,
@@ -80,7 +75,9 @@ extension Vault {
         if aIsEmpty != bIsEmpty {
             winner = aIsEmpty ? b : a
         } else {
-            winner = try parent.statusAt(a.name).changeTime < parent.statusAt(b.name).changeTime ? b : a
+            let aTime = try statusIfThere(a.name, parent)?.changeTime, bTime = try statusIfThere(b.name, parent)?.changeTime
+            guard let aTime, let bTime else { throw .stale }
+            winner = aTime < bTime ? b : a
         }
         context.log.note("two directories of one name: \(names); the empty one is not shown")
         index.insert(plain, winner)
@@ -89,15 +86,15 @@ extension Vault {
     private static func doubleSuffix(_ id: DirectoryID) -> [UInt8] { Array(".double-\(id)".utf8) }
 
     private func isEmpty(_ name: FileName, _ parent: SharedDescriptor) throws(Errno) -> Bool {
-        try isEmpty(parent.openAt(name, [.pathOnly, .directory, .noFollow]))
+        try isEmpty(access.through(parent) { () throws(Errno) in try parent.openAt(name, [.pathOnly, .directory, .noFollow]) })
     }
 
     /// Whether a backing directory holds nothing that is shown (side files of long names do not count).
     func isEmpty(_ descriptor: SharedDescriptor) throws(Errno) -> Bool {
-        let stream = DirectoryStream(try openAccessible(descriptor, [.readOnly, .directory]))
+        let stream = DirectoryStream(try access.open(descriptor, [.readOnly, .directory]))
         while let entry = try stream.next() {
             if entry.name.isCurrentOrParent { continue }
-            switch NameCipher.classify(entry.name.bytes.span) {
+            switch entry.name.withSpan({ NameCipher.classify($0) }) {
             case .side: continue
             default: return false
             }

@@ -63,7 +63,7 @@ extension Vault {
     }
 
     private func readSide(_ name: FileName, _ directory: SharedDescriptor) throws(Errno) -> [UInt8] {
-        let file = try openAccessible(at: name, in: directory, [.readOnly, .noFollow])
+        let file = try access.open(name, in: directory, [.readOnly, .noFollow])
         var bytes = [UInt8](repeating: 0, count: NameCipher.maximumTextSize + 1)
         var span = bytes.mutableSpan
         let count = try file.read(into: &span, at: 0)

@@ -18,8 +18,6 @@ struct SubdirectoryIndex: Sendable {
     /// The plain name that a sealed one is shown under; nil when it is not shown.
     func plainName(of name: FileName) -> [UInt8]? { plainNames[name] }
 
-    var count: Int { byName.count }
-
     mutating func insert(_ plain: [UInt8], _ subdirectory: Subdirectory) {
         if let old = byName.updateValue(subdirectory, forKey: plain) { plainNames[old.name] = nil }
         plainNames[subdirectory.name] = plain

@@ -69,7 +69,10 @@ extension Vault {
         case .passedThrough:
             let backing = try AttributeName(plain)
             let copy = value.array
-            try onBacking(of: inode) { (object) throws(Errno) in try object.set(backing, copy, flags) }
+            // An ACL changes the mode as well.
+            try onBacking(of: inode) { (object) throws(Errno) in
+                try access.alone { () throws(Errno) in try object.set(backing, copy, flags) }
+            }
         case .sealed:
             try setSealed(sealAttributeName(plain), value.array, flags, of: inode)
         }

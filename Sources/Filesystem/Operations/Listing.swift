@@ -118,7 +118,7 @@ package final class OpenDirectory: Sendable {
     private func shown(_ entry: DirectoryEntry) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
         if entry.name.isCurrentOrParent { return (entry.name.bytes, nil) }
         let directory = try inode.directory
-        let form = NameCipher.classify(entry.name.bytes.span)
+        let form = entry.name.withSpan { NameCipher.classify($0) }
         switch form {
         case .side, .reserved: return nil
         case .directory(let id), .longDirectory(_, let id):
@@ -144,7 +144,7 @@ extension Vault {
     package func openDirectory(_ inode: Inode) throws(Errno) -> OpenDirectory {
         let descriptor = try inode.directory.descriptor(of: inode)
         return OpenDirectory(
-            inode: inode, readable: try openAccessible(descriptor, [.readOnly, .directory]), vault: self)
+            inode: inode, readable: try access.open(descriptor, [.readOnly, .directory]), vault: self)
     }
 
     /// Makes the entries of a directory durable.

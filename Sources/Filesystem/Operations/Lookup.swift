@@ -53,9 +53,12 @@ extension Vault {
         return Finding(name: known.name, status: status, directoryID: known.id)
     }
 
+    /// The status of a backing entry; nil when there is none.
     func statusIfThere(_ name: FileName, _ directory: SharedDescriptor) throws(Errno) -> FileStatus? {
         do throws(Errno) {
-            return try directory.statusAt(name)
+            return try access.through(directory) { () throws(Errno) in
+                try access.steadily { () throws(Errno) in try directory.statusAt(name) }
+            }
         } catch {
             if error == .noEntry { return nil }
             throw error
@@ -75,7 +78,7 @@ extension Vault {
     }
 
     private func role(of status: FileStatus, _ id: DirectoryID?) -> Inode.Role {
-        if let id { return .directory(Directory(id: id, pool: directories)) }
+        if let id { return .directory(Directory(id: id, pool: directories, access: access)) }
         switch status.kind {
         case .regular: return .regular(RegularFile())
         case .symbolicLink: return .link

@@ -77,13 +77,13 @@ extension Vault {
     /// Takes a file's content into use, opening the backing file where that is needed. To be ended by `release`.
     func acquire(_ file: RegularFile, of inode: Inode, writable: Bool) throws(Errno) -> FileContent {
         if let content = try file.acquireKnown(writable: writable, in: self) { return content }
-        return try inode.reach { (parent, name) throws(Errno) in
-            try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: name), in: self) { (writable) throws(Errno) in
-                try self.openAccessible(at: name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
+        return try inode.locate { (place, parent) throws(Errno) in
+            try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name), in: self) { (writable) throws(Errno) in
+                try self.access.open(place.name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
             }
         } anchored: { (descriptor) throws(Errno) in
             try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: nil), in: self) { (writable) throws(Errno) in
-                try self.openAccessible(descriptor, writable ? [.readWrite] : [.readOnly])
+                try self.access.open(descriptor, writable ? [.readWrite] : [.readOnly])
             }
         }
     }

@@ -75,9 +75,10 @@ extension Vault {
     }
 
     private func removeOrphanedSides(in directory: SharedDescriptor) throws(Errno) {
-        let stream = DirectoryStream(try openAccessible(directory, [.readOnly, .directory]))
+        let stream = DirectoryStream(try access.open(directory, [.readOnly, .directory]))
         while let entry = try stream.next() {
-            if case .side = NameCipher.classify(entry.name.bytes.span) { try directory.unlinkAt(entry.name) }
+            guard case .side = entry.name.withSpan({ NameCipher.classify($0) }) else { continue }
+            try access.through(directory) { () throws(Errno) in try directory.unlinkAt(entry.name) }
         }
     }
 

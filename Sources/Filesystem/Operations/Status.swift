@@ -10,9 +10,9 @@ extension Vault {
         if let content = inode.regularFile?.content { return try content.status() }
         do throws(Errno) {
             let status = try inode.reach { (parent, name) throws(Errno) in
-                try parent.statusAt(name)
+                try access.steadily { () throws(Errno) in try parent.statusAt(name) }
             } anchored: { (descriptor) throws(Errno) in
-                try descriptor.status()
+                try access.steadily { () throws(Errno) in try descriptor.status() }
             }
             return plainStatus(of: inode, status)
         } catch {
@@ -89,21 +89,27 @@ extension Vault {
 
     private func setOwner(of inode: Inode, _ user: UInt32?, _ group: UInt32?) throws(Errno) {
         if let content = inode.regularFile?.content {
-            return try content.descriptor.changeOwner(userID: user, groupID: group)
+            let descriptor = content.descriptor
+            return try access.alone { () throws(Errno) in try descriptor.changeOwner(userID: user, groupID: group) }
         }
         try inode.reach { (parent, name) throws(Errno) in
-            try parent.changeOwnerAt(name, userID: user, groupID: group)
+            try access.alone { () throws(Errno) in try parent.changeOwnerAt(name, userID: user, groupID: group) }
         } anchored: { (descriptor) throws(Errno) in
-            try descriptor.changeOwner(userID: user, groupID: group)
+            try access.alone { () throws(Errno) in try descriptor.changeOwner(userID: user, groupID: group) }
         }
     }
 
     private func setMode(of inode: Inode, _ mode: UInt32) throws(Errno) {
-        if let content = inode.regularFile?.content { return try content.descriptor.changeMode(mode & 0o7777) }
+        // Also of a content that came into use meanwhile.
+        defer { inode.regularFile?.content?.noteMode() }
+        if let content = inode.regularFile?.content {
+            let descriptor = content.descriptor
+            return try access.alone { () throws(Errno) in try descriptor.changeMode(mode & 0o7777) }
+        }
         try inode.reach { (parent, name) throws(Errno) in
-            try parent.changeModeAt(name, mode & 0o7777)
+            try access.alone { () throws(Errno) in try parent.changeModeAt(name, mode & 0o7777) }
         } anchored: { (descriptor) throws(Errno) in
-            try descriptor.changeMode(mode & 0o7777)
+            try access.alone { () throws(Errno) in try descriptor.changeMode(mode & 0o7777) }
         }
     }
 

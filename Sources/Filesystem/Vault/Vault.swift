@@ -16,6 +16,7 @@ package final class Vault: Sendable {
     /// Descriptors of objects that have names, of which none is known.
     let anchors: DescriptorPool
     let sealer: Sealer
+    var access: OwnerAccess { context.access }
     /// Of the process, asked once.
     let userID: UInt32
     var isRoot: Bool { userID == 0 }
@@ -62,7 +63,7 @@ package final class Vault: Sendable {
             let status = try directory.root.status()
             root = Inode(
                 key: InodeKey(status),
-                role: .directory(Directory(root: directory.root, id: keeper.rootDirectoryID, pool: directories)), place: nil)
+                role: .directory(Directory(root: directory.root, id: keeper.rootDirectoryID, pool: directories, access: context.access)), place: nil)
             // The root is never taken back.
             _ = try table.found(root.key, at: nil) { [root] () throws(Errno) in root }
         } catch {

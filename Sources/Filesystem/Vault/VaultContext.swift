@@ -17,8 +17,7 @@ package final class VaultContext: Sendable {
     /// Whether the last mount ended with everything sealed. If not, sizes are read from the files and not only from their lengths.
     package let wasClean: Bool
     package let log: VaultLog
-    /// Random, never repeating; one source serves all files.
-    package let nonces: NonceSource
+    let access: OwnerAccess
 
     /// Called once, before the first change: takes the clean mark away durably.
     private let takeCleanMark: @Sendable () throws(Errno) -> Void
@@ -37,7 +36,7 @@ package final class VaultContext: Sendable {
         self.isReadOnly = isReadOnly
         self.wasClean = wasClean
         self.log = log
-        self.nonces = NonceSource()
+        access = OwnerAccess(userID: CurrentProcess.effectiveUserID, isReadOnly: isReadOnly)
         self.takeCleanMark = takeCleanMark
         lengthsAreKnown.store(wasClean, ordering: .relaxed)
     }

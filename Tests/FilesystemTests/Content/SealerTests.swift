@@ -157,12 +157,6 @@ import Testing
         try content.put([1], at: 0, isWriteBack: true)
         try content.setTimes(access: .omit, modification: .set(Self.past))
         #expect(try content.status().modificationTime == Self.past)
-        try content.put([1], at: 0, isWriteBack: true)
-        let other = Timestamp(seconds: 5, nanoseconds: 6)
-        content.noteTimesSet()
-        try content.descriptor.setTimes(access: .omit, modification: .set(other))
-        try content.restoreTimes()
-        #expect(try place.descriptor().status().modificationTime == other)
     }
 
     // MARK: attributes
