@@ -150,9 +150,8 @@ def judge(expected, answers, refused):
             return f"open gives {errno.errorcode.get(answers)}"
         return None if refused in ("file", "any") else "the whole file is refused"
     if refused == "size":
-        # The length outside says the size until the file is opened, and the kernel reads zeros behind the content (BUGS T8).
-        whole = b"".join(a for a in answers if isinstance(a, bytes))
-        return None if whole[:len(expected)] == expected and not whole[len(expected):].strip(b"\0") else "the content differs"
+        # The length outside says the size until the file is opened; what is read is the content and nothing behind it.
+        return None if all(isinstance(a, bytes) for a in answers) and b"".join(answers) == expected else "the content differs"
     everything = "file" == refused
     any_refusal = False
     for number, answer in enumerate(answers):
@@ -207,6 +206,8 @@ def check_attacks(vault, made):
         verdict = judge(data, read_by_blocks(vault.mount_point / name, len(data)), refused)
         if verdict:
             wrong.append(f"{name}: {verdict}")
+        if refused == "size" and (size := os.stat(vault.mount_point / name).st_size) != len(data):
+            wrong.append(f"{name}: the size is {size} also after it was opened")
         if (vault.mount_point / (name + " other")).read_bytes() != made[name + " other"][0]:
             wrong.append(f"{name}: the other file differs")
     # a bad block can be written over (field-notes: gocryptfs 208), and the file read from then on

@@ -40,6 +40,8 @@ package final class FileContent: @unchecked Sendable {
     var isUnknown = false
     /// The backing file is longer than its content needs, after a crash or an error.
     var isLengthDue = false
+    /// It was so when it was opened: its length did not tell the size.
+    var wasLonger = false
     /// Whether set-id bits are kept by a caller.
     var isKeepingSetID = false
     /// The modification time that the daemon's own writes have hidden.

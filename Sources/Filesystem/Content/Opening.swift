@@ -87,6 +87,7 @@ extension FileContent {
         inlineRecord = page.slice(BlockLayout.headSize..<Int(end)).array
         if length > end {
             isLengthDue = true
+            wasLonger = true
             context.log.note("\(label): \(length - end) bytes behind the inline content are not part of it")
         }
     }

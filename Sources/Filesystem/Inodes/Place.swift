@@ -26,6 +26,8 @@ struct Whereabouts: Sendable {
     private static let maximumOthers = 8
 
     init(_ place: Place?) { first = place }
+    /// Of an object that no name leads to any more.
+    init(removed last: FileStatus) { removed = last }
 
     mutating func add(_ place: Place) {
         removed = nil

@@ -19,8 +19,16 @@ final class RegularFile: Sendable {
         var isQueued = false
         /// A writer has left while the sealer had it.
         var isDue = false
+        /// The kernel was told another size than the content has.
+        var isMistold = false
+        /// Another inode stands for the file.
+        var isGivenUp = false
     }
     private let use = Mutex(Use())
+    /// Its length does not tell its size: somebody made it longer outside.
+    let asksForSize: Bool
+
+    init(asksForSize: Bool) { self.asksForSize = asksForSize }
 
     /// The content, if it is in use.
     var content: FileContent? { use.withLock { $0.content } }
@@ -36,6 +44,7 @@ final class RegularFile: Sendable {
         open: (_ writable: Bool) throws(Errno) -> SharedDescriptor
     ) throws(Errno) -> FileContent {
         try use.withLock { (use: inout Use) throws(Errno) -> FileContent in
+            if use.isGivenUp { throw .stale }
             let content: FileContent
             if let known = use.content {
                 if writable && !known.isWritable { try known.adoptWritable(vault.access.open(known.descriptor, .readWrite)) }
@@ -46,6 +55,7 @@ final class RegularFile: Sendable {
                     open(writable), isWritable: writable, context: vault.context, policyKey: vault.context.defaultKey,
                     label: label())
                 use.content = content
+                if content.wasLonger && vault.context.lengthsTell && !asksForSize { use.isMistold = true }
             }
             Self.count(&use, writable)
             return content
@@ -154,6 +164,19 @@ final class RegularFile: Sendable {
             return false
         }
         if again { handOver(content, inode, vault) }
+    }
+
+    /// Whether the kernel was told another size than the content has.
+    var isMistold: Bool { use.withLock { $0.isMistold } }
+
+    /// Nobody comes to the content through this any more. False while somebody uses it.
+    func giveUp() -> Bool {
+        use.withLock { use in
+            if use.handles > 0 || use.isQueued { return false }
+            use.isGivenUp = true
+            use.content = nil
+            return true
+        }
     }
 
     /// The last name is gone.

@@ -80,7 +80,9 @@ extension Vault {
     private func role(of status: FileStatus, _ id: DirectoryID?) -> Inode.Role {
         if let id { return .directory(Directory(id: id, pool: directories, access: access)) }
         switch status.kind {
-        case .regular: return .regular(RegularFile())
+        case .regular:
+            let key = InodeKey(status)
+            return .regular(RegularFile(asksForSize: misleadingLengths.withLock { $0.contains(key) }))
         case .symbolicLink: return .link
         default: return .special
         }

@@ -71,7 +71,21 @@ extension Vault {
         guard let file = inode.regularFile else { throw inode.isDirectory ? .isDirectory : .noDeviceOrAddress }
         if writable && context.isReadOnly { throw .readOnlyFilesystem }
         let content = try acquire(file, of: inode, writable: writable)
+        if file.isMistold {
+            file.release(writable: writable, of: inode, in: self)
+            giveUp(inode, file)
+            throw .stale
+        }
         return OpenFile(inode: inode, file: file, content: content, isWritable: writable, vault: self)
+    }
+
+    /// A write-back kernel keeps the size that it was first told of an inode, and fills up with zeros what a file does not have. Of one that was made
+    /// longer outside that size is wrong: the kernel looks the name up again, as `ESTALE` asks it to, and gets another inode, with the right size.
+    private func giveUp(_ inode: Inode, _ file: RegularFile) {
+        guard let last = try? status(of: inode), file.giveUp() else { return }
+        misleadingLengths.withLock { _ = $0.insert(inode.key) }
+        table.detach(inode)
+        inode.whereabouts.withLock { $0 = Whereabouts(removed: last) }
     }
 
     /// Takes a file's content into use, opening the backing file where that is needed. To be ended by `release`.

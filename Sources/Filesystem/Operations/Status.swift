@@ -30,7 +30,7 @@ extension Vault {
                 // Its own writes may have changed the time that `backing` shows.
                 if content.hasHiddenTime.load(ordering: .acquiring), let shown = try? content.status() { return shown }
                 status.size = Int64(content.size)
-            } else if context.lengthsTell {
+            } else if context.lengthsTell && !file.asksForSize {
                 status.size = FileContent.size(of: backing)
             } else {
                 status.size = sizeAfterCrash(of: inode, backing)
@@ -46,7 +46,7 @@ extension Vault {
         return status
     }
 
-    /// After a crash the length alone may lie: the file is opened for a moment. One that does not open shows what its length says.
+    /// After a crash, or when somebody made a small file longer, the length alone lies: the file is opened for a moment. One that does not open shows what its length says.
     private func sizeAfterCrash(of inode: Inode, _ backing: FileStatus) -> Int64 {
         guard backing.size > 0, let file = inode.regularFile else { return 0 }
         do throws(Errno) {

@@ -16,6 +16,8 @@ package final class Vault: Sendable {
     /// Descriptors of objects that have names, of which none is known.
     let anchors: DescriptorPool
     let sealer: Sealer
+    /// Files whose lengths do not tell their sizes, though everything was sealed.
+    let misleadingLengths = Mutex<Set<InodeKey>>([])
     var access: OwnerAccess { context.access }
     /// Of the process, asked once.
     let userID: UInt32
