@@ -9,7 +9,7 @@ struct Envelopefs: ParsableCommand {
         commandName: "envelopefs", abstract: "A transparent encrypted file system with its own key management.",
         discussion: "Docs/COMMANDS.md has every option and the exit codes.", version: "0.1.0",
         subcommands: [
-            InitCommand.self, MountCommand.self, UnmountCommand.self, RunCommand.self, StatusCommand.self, InfoCommand.self, KeyCommand.self,
+            InitCommand.self, MountCommand.self, UnmountCommand.self, RunCommand.self, StatusCommand.self, InfoCommand.self, CheckCommand.self, KeyCommand.self,
         ])
 
     /// Runs the command, and is the only place where a failure becomes words and a number.

@@ -2,7 +2,7 @@
 
 /// Why the program ended. Scripts rely on these numbers: one is never reused, changed or removed.
 ///
-/// 64 to 96 stay clear of what jobs under `run` usually return (small numbers, and 128+n for signals).
+/// 64 to 112 stay clear of what jobs under `run` usually return (small numbers, and 128+n for signals).
 package enum ExitReason: Int32, CaseIterable, Sendable {
     case success = 0
     case failure = 1
@@ -38,6 +38,9 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
     case notMounted = 94
     case daemonDied = 95
     case fileDamaged = 96
+    case checkDamage = 110
+    case checkLeftovers = 111
+    case checkIncomplete = 112
     case commandNotExecutable = 126
     case commandNotFound = 127
 
@@ -78,6 +81,9 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .notMounted: "no EnvelopeFS mount there"
         case .daemonDied: "the background process ended before the mount was ready"
         case .fileDamaged: "the file is not one that this vault can open"
+        case .checkDamage: "`check` found damage: something in the vault cannot be read, or is not shown"
+        case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
+        case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"
         case .commandNotExecutable: "`run`: the command was found but could not be executed"
         case .commandNotFound: "`run`: the command was not found"
         }

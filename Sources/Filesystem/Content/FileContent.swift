@@ -36,6 +36,8 @@ package final class FileContent: @unchecked Sendable {
     var isRecovering = false
     /// All-zero slots inside the content are holes, not damage.
     var mayHaveHoles = false
+    /// Opened for saving what still authenticates: the file counts as unsealed whatever its state record or length says.
+    let isSalvaging: Bool
     /// After an error nobody knows what is on disk, and reading it again failed too: nothing is read or written before that succeeds.
     var isUnknown = false
     /// The backing file is longer than its content needs, after a crash or an error.
@@ -96,6 +98,7 @@ package final class FileContent: @unchecked Sendable {
     /// The content of a file that was made a moment ago by whoever holds `descriptor`, which is open for reading and writing: nothing.
     package init(new descriptor: SharedDescriptor, context: VaultContext, policyKey: KeyID, label: FileLabel) {
         backing = BackingFile(descriptor)
+        isSalvaging = false
         self.context = context
         self.policyKey = policyKey
         self.label = label
@@ -103,8 +106,11 @@ package final class FileContent: @unchecked Sendable {
         publish()
     }
 
-    init(_ backing: BackingFile, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel) throws(Errno) {
+    init(
+        _ backing: BackingFile, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel, isSalvaging: Bool = false
+    ) throws(Errno) {
         self.backing = backing
+        self.isSalvaging = isSalvaging
         self.context = context
         self.policyKey = policyKey
         self.label = label

@@ -69,6 +69,10 @@ extension FileContent {
             record.needsRecovery = state.needsRecovery
             return state
         } catch {
+            if isSalvaging {
+                record = Record(isOpen: true, needsRecovery: true)
+                return FileState(contentSize: 0, isOpen: true, needsRecovery: true)
+            }
             throw refused(error, "state record")
         }
     }
@@ -80,7 +84,7 @@ extension FileContent {
         guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw damaged("entry of the inline content") }
         let end = BlockLayout.inlineContentOffset + UInt64(entry.length)
         guard length >= end else { throw damaged("was cut inside its content") }
-        guard record.isOpen || state.contentSize == UInt64(entry.length) else { throw damaged("size differs from the state record's") }
+        guard record.isOpen || isSalvaging || state.contentSize == UInt64(entry.length) else { throw damaged("size differs from the state record's") }
         form = .inline
         contentSize = UInt64(entry.length)
         isInlineDurable = true
@@ -97,14 +101,14 @@ extension FileContent {
         let extent = BlockLayout.blockedContentSize(ofBacking: length)
         form = .blocks
         contentSize = extent.size
-        guard record.isOpen else {
+        guard record.isOpen || isSalvaging else {
             guard extent.form == .blocks, extent.size == state.contentSize else { throw damaged("length differs from the sealed size") }
             mayHaveHoles = state.isSparse
             return adoptFirstPage(page)
         }
         guard extent.form != .damaged else { throw damaged("length") }
         isRecovering = true
-        mayHaveHoles = true
+        mayHaveHoles = record.isOpen || state.isSparse
         adoptFirstPage(page)
         contentSize = try endOfUnsealed(contentSize)
         if contentSize == 0 { form = .empty }

@@ -49,7 +49,11 @@ extension FileContent {
 
     /// Reads a block of a file in RECOVER.
     func readUnsettled(_ block: UInt64, into page: inout MutableByteSpan) throws(Errno) {
-        if case .nothing = try examine(block, into: &page) { throw damaged(block: block, .authenticationFailed) }
+        switch try examine(block, into: &page) {
+        case .nothing: throw damaged(block: block, .authenticationFailed)
+        case .hole where isSalvaging && !mayHaveHoles: throw damaged(block: block, .damaged)
+        default: return
+        }
     }
 
     /// Right after a writable open: brings the backing file to the length of its content, and settles every block of a file that is not too large.

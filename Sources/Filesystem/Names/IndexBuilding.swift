@@ -61,26 +61,27 @@ extension Vault {
         _ plain: [UInt8], _ a: SubdirectoryIndex.Subdirectory, _ b: SubdirectoryIndex.Subdirectory,
         into index: inout SubdirectoryIndex, _ parent: SharedDescriptor
     ) throws(Errno) {
-        let aIsEmpty = try isEmpty(a.name, parent)
-        let bIsEmpty = try isEmpty(b.name, parent)
+        let hidden = try hidden(a.name, b.name, parent)
         let names = "\(String(decoding: a.name.bytes, as: UTF8.self)) and \(String(decoding: b.name.bytes, as: UTF8.self))"
-        if !aIsEmpty && !bIsEmpty {
+        guard let hidden else {
             context.log.note("two directories of one name: \(names); one is shown with a suffix")
             let aIsFirst = a.id.description < b.id.description
             index.insert(aIsFirst ? plain : plain + Self.doubleSuffix(a.id), a)
             index.insert(aIsFirst ? plain + Self.doubleSuffix(b.id) : plain, b)
             return
         }
-        let winner: SubdirectoryIndex.Subdirectory
-        if aIsEmpty != bIsEmpty {
-            winner = aIsEmpty ? b : a
-        } else {
-            let aTime = try statusIfThere(a.name, parent)?.changeTime, bTime = try statusIfThere(b.name, parent)?.changeTime
-            guard let aTime, let bTime else { throw .stale }
-            winner = aTime < bTime ? b : a
-        }
         context.log.note("two directories of one name: \(names); the empty one is not shown")
-        index.insert(plain, winner)
+        index.insert(plain, hidden == a.name ? b : a)
+    }
+
+    /// Of two directories of one name the one that is not shown: the empty one, of two empty ones the earlier; nil if both have content.
+    func hidden(_ a: FileName, _ b: FileName, _ parent: SharedDescriptor) throws(Errno) -> FileName? {
+        let aIsEmpty = try isEmpty(a, parent)
+        let bIsEmpty = try isEmpty(b, parent)
+        guard aIsEmpty || bIsEmpty else { return nil }
+        if aIsEmpty != bIsEmpty { return aIsEmpty ? a : b }
+        guard let aTime = try statusIfThere(a, parent)?.changeTime, let bTime = try statusIfThere(b, parent)?.changeTime else { throw .stale }
+        return aTime < bTime ? a : b
     }
 
     private static func doubleSuffix(_ id: DirectoryID) -> [UInt8] { Array(".double-\(id)".utf8) }

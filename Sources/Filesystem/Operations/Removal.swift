@@ -62,7 +62,8 @@ extension Vault {
         }
     }
 
-    private func removeEmpty(_ name: FileName, _ descriptor: SharedDescriptor) throws(Errno) {
+    /// - Throws: `ENOTEMPTY` where there is more than side files without long names.
+    func removeEmpty(_ name: FileName, _ descriptor: SharedDescriptor) throws(Errno) {
         do throws(Errno) {
             try descriptor.unlinkAt(name, directory: true)
         } catch {

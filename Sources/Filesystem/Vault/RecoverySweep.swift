@@ -29,6 +29,9 @@ final class RecoverySweep: Sendable {
         }
     }
 
+    /// The work was done by other means.
+    func noteComplete() { hasEnded.store(true, ordering: .releasing) }
+
     /// Ends the walk after the file at hand and waits for that.
     func stop() {
         isStopped.store(true, ordering: .releasing)

@@ -6,6 +6,16 @@ import KeyManagement
 import POSIX
 import Synchronization
 
+/// What a vault is opened for.
+package enum VaultUse: Sendable {
+    /// Every operation, alone: with the lock, putting right what a crash left.
+    case mounting
+    /// Reading beside whoever has it: without the lock, changing nothing.
+    case looking
+    /// Single repairs, alone: with the lock; nothing is put right unasked.
+    case repairing
+}
+
 /// An open vault. It owns the truth about the backing directory from open to close.
 package final class Vault: Sendable {
     package let root: Inode
@@ -32,14 +42,15 @@ package final class Vault: Sendable {
     /// - Parameters:
     ///   - keyring: unlocked; used as long as the vault is open.
     ///   - mountPoint: for whoever finds the vault in use.
+    ///   - use: for anything but `mounting`, `isReadOnly` says whether something may be changed at all.
     package init(
         opening path: String, keyring: Keyring, mountPoint: String, isReadOnly: Bool, acceptsOlderKeystore: Bool = false,
-        log: VaultLog
+        use: VaultUse = .mounting, log: VaultLog
     ) throws(VaultError) {
         directory = try VaultDirectory(opening: path)
         let unverified = try ConfigurationKeeper.parse(directory.readConfiguration())
         try unverified.claimed.requireKeystore(keyring, acceptsOlder: acceptsOlderKeystore)
-        lock = try directory.lock(mountPoint: mountPoint, readOnly: isReadOnly)
+        lock = use == .looking ? VaultLock(nil) : try directory.lock(mountPoint: mountPoint, readOnly: isReadOnly)
         // Read again under the lock: its last holder may just have written it.
         configuration = try ConfigurationKeeper(reading: directory, keyring: keyring, acceptsOlderKeystore: acceptsOlderKeystore)
         let keeper = configuration
@@ -77,8 +88,11 @@ package final class Vault: Sendable {
         } catch {
             throw error == .readOnlyFilesystem ? .readOnlyFileSystem(path: path) : .system("write \(path)/.envelopefs/vault.json", error)
         }
-        if !context.wasClean { recovery.start(self) }
+        if !context.wasClean && use == .mounting { recovery.start(self) }
     }
+
+    /// Somebody else has looked at every file, and left none unfinished: the vault may be called clean when it is closed.
+    func noteRecovered() { recovery.noteComplete() }
 
     /// A quarter of what the process may have open.
     private static var descriptorLimit: Int {

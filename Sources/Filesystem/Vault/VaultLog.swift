@@ -6,11 +6,23 @@ import POSIX
 /// Messages name objects by their sealed (backing) names and inode numbers, never by plain names.
 package struct VaultLog: Sendable {
     package let logger: Logger
+    /// Takes what is damaged instead of the log.
+    private let observer: (@Sendable (String) -> Void)?
 
-    package init(_ logger: Logger) { self.logger = logger }
+    package init(_ logger: Logger) {
+        self.logger = logger
+        observer = nil
+    }
+
+    /// Nothing is logged; `observer` hears what is damaged, in a few words without the object's name.
+    init(observer: @escaping @Sendable (String) -> Void) {
+        logger = Logger(label: "observed", factory: { _ in SwiftLogNoOpLogHandler() })
+        self.observer = observer
+    }
 
     /// Something in the vault is not what was written there.
     func damaged(_ label: FileLabel, _ what: @autoclosure () -> String) {
+        if let observer { return observer(what()) }
         logger.error("\(label): \(what())")
     }
 

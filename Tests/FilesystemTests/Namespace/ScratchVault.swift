@@ -40,9 +40,14 @@ final class ScratchVault {
     }
 
     /// Closes and opens again.
-    func remount() throws {
+    func remount() throws { try whileClosed {} }
+
+    /// Runs `body` while nobody has the vault.
+    func whileClosed<R>(_ body: () throws -> R) throws -> R {
         try vault.close()
+        let outcome = Result { try body() }
         vault = try Self.open(base, keyring)
+        return try outcome.get()
     }
 
     deinit {
