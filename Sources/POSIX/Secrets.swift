@@ -57,6 +57,18 @@ package enum SecretSource {
         if count > 0, secret[count - 1] == UInt8(ascii: "\r") { count -= 1 }
         return count
     }
+    /// Reads every byte to the end, line ends too: of a key file. Otherwise as `read`.
+    @_lifetime(secret: copy secret)
+    package static func readWhole(from descriptor: SharedDescriptor, into secret: inout MutableByteSpan) throws(Errno) -> Int {
+        do throws(Errno) {
+            let count = try descriptor.readSequence(into: &secret)
+            if count == secret.count, try hasMore(descriptor) { throw .tooBig }
+            return count
+        } catch {
+            secret.zeroAll()
+            throw error
+        }
+    }
     /// The same from a file; a fifo or terminal is waited for.
     @_lifetime(secret: copy secret)
     package static func read(fromFile path: String, into secret: inout MutableByteSpan) throws(Errno) -> Int {

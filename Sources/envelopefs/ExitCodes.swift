@@ -38,6 +38,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
     case notMounted = 94
     case daemonDied = 95
     case fileDamaged = 96
+    case slotRefused = 97
     case checkDamage = 110
     case checkLeftovers = 111
     case checkIncomplete = 112
@@ -61,7 +62,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .storageReadOnly: "the disk or directory is mounted read-only"
         case .inputOutput: "reading or writing below failed"
         case .mountBusy: "programs still use the mount; the message names them"
-        case .wrongSecret: "the passphrase or recovery code opens no slot of the keystore"
+        case .wrongSecret: "the passphrase, recovery code or key file opens no slot of the keystore"
         case .permissionDenied: "this user may not do that"
         case .noSecret: "no passphrase was given, or it is empty or unreadable"
         case .keystoreMissing: "there is no keystore at that path"
@@ -81,6 +82,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .notMounted: "no EnvelopeFS mount there"
         case .daemonDied: "the background process ended before the mount was ready"
         case .fileDamaged: "the file is not one that this vault can open"
+        case .slotRefused: "the unlock slot does not exist, or must stay"
         case .checkDamage: "`check` found damage: something in the vault cannot be read, or is not shown"
         case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
         case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"

@@ -20,29 +20,35 @@ package final class Keystore: Sendable {
     private struct State {
         /// Nil once closed.
         var keys: RootKeys?
+        /// Only for the verbs that seal it again, in a keystore opened for them.
+        var rootKey: SecretBytes?
+        var openedBy: UnlockSlot
         /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
         var seen: (dataVersion: Int64, generation: UInt64)?
     }
     private let state: Mutex<State>
 
-    private init(id: KeystoreID, database: KeystoreDatabase, keys: RootKeys) {
+    /// The slot that opened it, as it is sealed now.
+    var openedBy: UnlockSlot { state.withLock { $0.openedBy } }
+
+    private init(id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot) {
         self.id = id
         self.database = database
         path = database.path
-        state = Mutex(State(keys: keys, seen: nil))
+        state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil))
     }
 
-    /// Makes a keystore with a passphrase slot and a recovery slot, and no keys yet. The file is complete and durable or not there at all.
+    /// Makes a keystore with a slot for `secret` and a recovery slot, and no keys yet. The file is complete and durable or not there at all.
     /// Throws `alreadyExists`, `validation`, `permissionDenied`, `diskFull`, `readOnlyDisk`, `noHardLinks`, `recoveryCodeNotShown` and others.
     /// - Parameter showing: gets the text of the recovery code (55 characters) once, before the keystore gets its name, to show it to a person;
     ///   the code is kept nowhere, so if this throws, there is no keystore either.
     package static func create(
-        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
+        at path: String, secret: UnlockSecret, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
     ) throws(KeystoreError) -> Keystore {
-        guard passphrase.count > 0 else { throw .validation("the passphrase is empty") }
-        guard scrypt.isAllowed else { throw .validation("these scrypt parameters are not allowed") }
+        guard secret.kind != .recovery else { throw .validation("a new keystore makes its recovery code itself") }
+        try UnlockSlot.check(secret, scrypt)
         let creation = try KeystoreCreation(path: path)
-        let (id, keys, slots, code) = try makeRoot(passphrase: passphrase, scrypt: scrypt)
+        let (id, keys, slots, code) = try makeRoot(secret, scrypt: scrypt)
         let authentication = RowAuthentication(keys: keys, path: path)
         try creation.run(showing: { try showing(code) }) { database in
             for slot in slots { try authentication.put(.unlockSlot, slot.values, database) }
@@ -50,20 +56,28 @@ package final class Keystore: Sendable {
             try authentication.seal(header, database)
         }
         // Opening turns on the write-ahead log, and thereby syncs the directory.
-        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys)
+        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0])
         _ = try keystore.verify()
         return keystore
     }
 
+    /// The same with a passphrase.
+    package static func create(
+        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
+    ) throws(KeystoreError) -> Keystore {
+        try create(at: path, secret: .passphrase(passphrase), scrypt: scrypt, showing: showing)
+    }
+
     private static func makeRoot(
-        passphrase: SecretBytes, scrypt: ScryptParameters
+        _ secret: UnlockSecret, scrypt: ScryptParameters
     ) throws(KeystoreError) -> (KeystoreID, RootKeys, [UnlockSlot], SecretBytes) {
         do throws(CryptographyError) {
             let rootKey = try SecretBytes.random(count: rootKeySize)
             let recovery = try SecretBytes.random(count: RecoveryCode.byteCount)
             let slots = [
                 try UnlockSlot.seal(
-                    rootKey, with: passphrase, kind: .passphrase, scrypt: scrypt, number: 1, createdAt: now(), salt: try Random.bytes(32)),
+                    rootKey, with: secret.bytes, kind: secret.kind, scrypt: secret.kind == .passphrase ? scrypt : nil, number: 1, createdAt: now(),
+                    salt: try Random.bytes(32)),
                 try UnlockSlot.seal(
                     rootKey, with: recovery, kind: .recovery, scrypt: nil, number: 2, createdAt: now(), salt: try Random.bytes(32)),
             ]
@@ -72,16 +86,17 @@ package final class Keystore: Sendable {
     }
 
     /// Unlocks the keystore at `path` and checks every row of it. Takes half a second with a passphrase.
-    package static func open(at path: String, unlockingWith secret: UnlockSecret) throws(KeystoreError) -> Keystore {
+    /// - Parameter keepsRootKey: for the verbs on slots, rotation of the root key, backups: they need it again.
+    package static func open(at path: String, unlockingWith secret: UnlockSecret, keepsRootKey: Bool = false) throws(KeystoreError) -> Keystore {
         let database = try KeystoreDatabase.open(path)
         let slots = try database.read { try UnlockSlot.all(in: $0, path: path) }
-        let rootKey = try unlock(slots, with: secret, path: path)
+        let (rootKey, slot) = try UnlockSlot.unlock(slots, with: secret)
         let keys: RootKeys
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
         let authentication = RowAuthentication(keys: keys, path: path)
         try migrate(database, authentication)
         let header = try database.read { try authentication.verify($0) }
-        return Keystore(id: header.keystoreID, database: database, keys: keys)
+        return Keystore(id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot)
     }
 
     /// Brings a keystore of an older version to this one; nobody is asked, since nothing is lost by it.
@@ -101,28 +116,20 @@ package final class Keystore: Sendable {
         }
     }
 
-    private static func unlock(_ slots: [UnlockSlot], with secret: UnlockSecret, path: String) throws(KeystoreError) -> SecretBytes {
-        let kind: UnlockSlot.Kind
-        let bytes: SecretBytes
-        switch secret {
-        case .passphrase(let passphrase): (kind, bytes) = (.passphrase, passphrase)
-        case .recoveryCode(let text): (kind, bytes) = (.recovery, try RecoveryCode.parse(text))
+    /// Throws `closed`, and `validation` for a keystore that was not opened with `keepsRootKey`.
+    func rootKey() throws(KeystoreError) -> SecretBytes {
+        let (keys, rootKey) = state.withLock { ($0.keys, $0.rootKey) }
+        guard keys != nil else { throw .closed }
+        guard let rootKey else { throw .validation("this keystore was not opened for work on its slots") }
+        return rootKey
+    }
+
+    /// After the root key was rotated.
+    func takeRoot(_ rootKey: SecretBytes, _ keys: RootKeys, openedBy slot: UnlockSlot) {
+        state.withLock { state in
+            guard state.keys != nil else { return }
+            (state.rootKey, state.keys, state.openedBy, state.seen) = (rootKey, keys, slot, nil)
         }
-        let candidates = slots.filter { $0.kind == kind }
-        guard !candidates.isEmpty else { throw .noSlot(kind: kind.rawValue) }
-        try UnlockSlot.limitWork(of: candidates)
-        for slot in candidates {
-            do throws(CryptographyError) {
-                if let rootKey = try slot.open(with: bytes) { return rootKey }
-            } catch {
-                switch error {
-                case .authenticationFailed: throw .rowRefused(name: slot.name, .edited)
-                case .invalidParameter: throw .excessiveParameters(slot: slot.name)
-                default: throw .cryptography(error)
-                }
-            }
-        }
-        throw kind == .passphrase ? .wrongPassphrase(slots: candidates.map(\.name)) : .wrongRecoveryCode
     }
 
     /// How many changes were made so far, by anybody. Checks every row.
@@ -136,7 +143,7 @@ package final class Keystore: Sendable {
 
     /// Forgets the keys and closes the file. Keyrings keep what they hold until they are locked.
     package func close() throws(KeystoreError) {
-        state.withLock { $0.keys = nil }
+        state.withLock { ($0.keys, $0.rootKey) = (nil, nil) }
         try database.close()
     }
 
@@ -158,13 +165,18 @@ package final class Keystore: Sendable {
                 _ = try authentication.verify(database)
                 return try body(database)
             }
-        } catch { throw .storage(error.description) }
+        } catch { throw .storage(explain(error).description) }
     }
 
     /// Runs `body` on rows that were all checked, and counts what it changed as one change. Durable when this returns.
     func change<R>(_ body: (Database, RowAuthentication) throws -> R) throws(KeyError) -> R {
+        do throws(KeystoreFailure) { return try transaction(body) } catch { throw error.asKeyError }
+    }
+
+    /// The same, for verbs on the keystore itself.
+    func transaction<R>(_ body: (Database, RowAuthentication) throws -> R) throws(KeystoreFailure) -> R {
         let authentication: RowAuthentication
-        do throws(KeystoreError) { authentication = try self.authentication() } catch { throw .storage(error.description) }
+        do throws(KeystoreError) { authentication = try self.authentication() } catch { throw .keystore(error) }
         do throws(KeystoreFailure) {
             let result = try database.write { database in
                 let header = try authentication.verify(database)
@@ -174,7 +186,18 @@ package final class Keystore: Sendable {
             }
             state.withLock { $0.seen = nil }
             return result
-        } catch { throw error.asKeyError }
+        } catch {
+            if case .keystore(let refused) = error { throw .keystore(explain(refused)) }
+            throw error
+        }
+    }
+
+    /// A keystore whose own row has another MAC may be one whose root key was rotated meanwhile: then the slot that opened it was sealed anew.
+    private func explain(_ error: KeystoreError) -> KeystoreError {
+        guard case .rowRefused("keystore/1", .edited) = error else { return error }
+        let slots = (try? database.read { try UnlockSlot.all(in: $0, path: path) }) ?? []
+        let isSame = slots.isEmpty || slots.contains { $0.salt == openedBy.salt }
+        return isSame ? error : .rootKeyRotated
     }
 
     /// Seconds since 1970.
@@ -202,7 +225,7 @@ extension Keystore: KeyringSource {
             }
             state.withLock { $0.seen = (dataVersion, contents.generation) }
             return contents.generation == known ? nil : contents
-        } catch { throw .storage(error.description) }
+        } catch { throw .storage(explain(error).description) }
     }
 
     private static func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {

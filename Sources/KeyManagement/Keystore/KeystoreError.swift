@@ -28,9 +28,21 @@ package indirect enum KeystoreError: Error, Equatable, Sendable {
     /// The passphrase opens none of these slots.
     case wrongPassphrase(slots: [String])
     case wrongRecoveryCode
+    /// A key file or credential that opens no slot.
+    case wrongSecret(kind: String)
     /// The recovery code has a typing mistake; the text says where. It was not tried.
     case malformedRecoveryCode(String)
     case noSlot(kind: String)
+    case noSuchSlot(Int64)
+    case tooManySlots(Int)
+    /// It is not removed: nothing would open the keystore.
+    case lastSlot
+    /// It opened the keystore just now: nobody knows whether another slot can.
+    case openerSlot(Int64)
+    /// The root key cannot be rotated without what opens these slots.
+    case slotsWithoutSecret([Int64])
+    /// Another process rotated the root key: this one knows the old one.
+    case rootKeyRotated
     /// A slot asks for more work than is allowed, and was not tried.
     case excessiveParameters(slot: String)
     case busy(path: String)
@@ -71,7 +83,16 @@ extension KeystoreError: CustomStringConvertible {
             "the passphrase does not open the keystore (tried \(slots.joined(separator: ", "))); try again, or use the recovery code"
         case .wrongRecoveryCode: "the recovery code is well-formed, but is not that of this keystore"
         case .malformedRecoveryCode(let why): "the recovery code has a typing mistake: \(why)"
+        case .wrongSecret(let kind): "the \(kind) opens no slot of the keystore"
         case .noSlot(let kind): "the keystore has no \(kind) slot"
+        case .noSuchSlot(let number): "the keystore has no slot \(number); `envelopefs keystore slots` lists them"
+        case .tooManySlots(let limit): "the keystore has \(limit) slots already; remove one first"
+        case .lastSlot: "the last slot is not removed, since nothing would open the keystore any more; add another first"
+        case .openerSlot(let number):
+            "slot \(number) has just opened the keystore; open it by another slot, which proves that one works, or replace this one"
+        case .slotsWithoutSecret(let numbers):
+            "the root key cannot be sealed for slots \(numbers.map(String.init).joined(separator: ", ")) without their secrets; give them, or drop these slots"
+        case .rootKeyRotated: "the root key of the keystore was rotated by another process; unlock it again"
         case .excessiveParameters(let slot): "the scrypt parameters of \(slot) are outside of what is allowed; the row was changed, restore a backup"
         case .busy(let path): "the keystore \(path) is in use by another process that does not let go; try again"
         case .permissionDenied(let path): "no permission to use the keystore \(path)"

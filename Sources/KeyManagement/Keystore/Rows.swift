@@ -98,6 +98,12 @@ struct KeyVersionRow {
         (nonce, sealedMaterial) = try keys.seal(material, as: WrappedKeyHeader(keyID: keyID, version: version))
     }
 
+    /// The same version, its material sealed under other keys.
+    init(sealing material: SecretBytes, as old: KeyVersionRow, keys: RootKeys) throws(CryptographyError) {
+        (keyID, version, createdAt) = (old.keyID, old.version, old.createdAt)
+        (nonce, sealedMaterial) = try keys.seal(material, as: WrappedKeyHeader(keyID: keyID, version: version))
+    }
+
     func material(_ authentication: RowAuthentication) throws -> SecretBytes {
         do throws(CryptographyError) {
             return try authentication.keys.open(nonce: nonce, sealed: sealedMaterial, as: WrappedKeyHeader(keyID: keyID, version: version))
@@ -131,7 +137,8 @@ extension UnlockSlot {
 
     /// Asked of SQLite, which tells lengths without reading the value: a blob may take a gigabyte.
     private static var hasItsSizes: String {
-        "length(salt) = \(saltSize) AND length(commitment) = \(commitmentSize) AND length(sealed_root_key) = \(sealedSize) AND kind IN ('passphrase', 'recovery')"
+        let kinds = Kind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+        return "length(salt) = \(saltSize) AND length(commitment) = \(commitmentSize) AND length(sealed_root_key) = \(sealedSize) AND kind IN (\(kinds))"
     }
 
     private static func fetchAll(in database: Database) throws -> [UnlockSlot] {

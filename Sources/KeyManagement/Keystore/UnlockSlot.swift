@@ -9,18 +9,49 @@ package enum UnlockSecret: Sendable {
     case passphrase(SecretBytes)
     /// The text of the code; see `RecoveryCode` for how tolerant reading is.
     case recoveryCode(SecretBytes)
+    /// All bytes of a key file, at least 32.
+    case keyFile(SecretBytes)
+    /// All bytes of a systemd credential, at least 32.
+    case credential(SecretBytes)
 
-    /// Zeroes the secret. To be called as soon as the keystore is open: it opens every older copy of it too.
-    package func wipe() {
+    /// As given, before anything is read out of it.
+    package var bytes: SecretBytes {
         switch self {
-        case .passphrase(let bytes), .recoveryCode(let bytes): bytes.wipe()
+        case .passphrase(let bytes), .recoveryCode(let bytes), .keyFile(let bytes), .credential(let bytes): bytes
         }
     }
+
+    /// Which slots it can open.
+    package var kind: SlotKind {
+        switch self {
+        case .passphrase: .passphrase
+        case .recoveryCode: .recovery
+        case .keyFile: .keyFile
+        case .credential: .credential
+        }
+    }
+
+    /// What the slot's key is derived from. Throws `malformedRecoveryCode`.
+    func material() throws(KeystoreError) -> SecretBytes {
+        if case .recoveryCode(let text) = self { return try RecoveryCode.parse(text) }
+        return bytes
+    }
+
+    /// Zeroes the secret. To be called as soon as the keystore is open: it opens every older copy of it too.
+    package func wipe() { bytes.wipe() }
+}
+
+/// What kind of secret a slot takes. The raw value is what the keystore stores and what commands print.
+package enum SlotKind: String, Sendable, CaseIterable {
+    case passphrase
+    case recovery
+    case keyFile = "key-file"
+    case credential
 }
 
 /// One slot as stored.
 struct UnlockSlot: Equatable {
-    enum Kind: String { case passphrase, recovery }
+    typealias Kind = SlotKind
 
     let number: Int64
     let kind: Kind
@@ -38,6 +69,8 @@ struct UnlockSlot: Equatable {
     static let saltSize = 32
     static let commitmentSize = 32
     static let sealedSize = Keystore.rootKeySize + AEADKey.tagSize
+    /// Fewest bytes of a key file or credential: they are not stretched, so they must be random.
+    package static let leastKeyFileSize = 32
 
     private static let label = Array("EnvelopeFS unlock slot 1".utf8)
     private static let nonce = InlineArray<12, UInt8>(repeating: 0)

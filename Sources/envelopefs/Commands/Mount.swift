@@ -41,7 +41,7 @@ struct MountCommand: ParsableCommand {
         let plan = try plan(options, for: found)
         if let owner = VaultFiles.owner(of: plan.vault) { throw Failure.inUse(owner.process, owner.mountPoint) }
         try KeystoreDoor.requireReadable(plan.keystore, hint: found.configuration.claimed.keystoreHint)
-        let secret = try SecretEntry.unlockSecret(secretOptions, file: options.passphraseFile, for: .open(keystore: plan.keystore))
+        let secret = try SecretEntry.unlockSecret(secretOptions, file: options.passphraseFile, keyFile: options.keyFile, for: .open(keystore: plan.keystore))
         if foreground {
             let log = try plan.logFile.map { (path) throws(Failure) in try DaemonLog.open(path) } ?? .standardError
             try Daemon.serve(plan, secret: secret, logger: DaemonLog.logger(log, level: level)) { true }

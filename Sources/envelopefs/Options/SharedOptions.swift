@@ -17,7 +17,7 @@ struct KeystoreOptions: ParsableArguments {
     }
 }
 
-/// Where the passphrase or recovery code comes from.
+/// What opens the keystore: a passphrase, a recovery code, a key file or a systemd credential; each opens the slots of its kind.
 struct SecretOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Read the passphrase from a file; '-' is standard input.", valueName: "file"))
     var passphraseFile: String?
@@ -25,12 +25,21 @@ struct SecretOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Run a command with /bin/sh; what it prints is the passphrase.", valueName: "command"))
     var passphraseCommand: String?
 
-    @Flag(help: "The secret is the recovery code that 'init' printed.")
+    @Option(help: ArgumentHelp("Unlock with a key file; '-' is standard input.", valueName: "file"))
+    var keyFile: String?
+
+    @Flag(help: "The secret is a recovery code, not a passphrase.")
     var recoveryCode = false
 
+    @Option(help: ArgumentHelp("Read a recovery code from a file; '-' is standard input.", valueName: "file"))
+    var recoveryCodeFile: String?
+
     func validate() throws {
-        if passphraseFile != nil && passphraseCommand != nil {
-            throw ValidationError("--passphrase-file and --passphrase-command exclude each other.")
-        }
+        let given = [
+            passphraseFile.map { _ in "--passphrase-file" }, passphraseCommand.map { _ in "--passphrase-command" }, keyFile.map { _ in "--key-file" },
+            recoveryCodeFile.map { _ in "--recovery-code-file" },
+        ].compactMap { $0 }
+        if given.count > 1 { throw ValidationError("\(given[0]) and \(given[1]) exclude each other.") }
+        if recoveryCode && keyFile != nil { throw ValidationError("--recovery-code and --key-file exclude each other.") }
     }
 }

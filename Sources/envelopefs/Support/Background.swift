@@ -66,14 +66,18 @@ enum Background {
 
     // MARK: the secret
 
-    private static let passphraseMark = UInt8(ascii: "P")
-    private static let recoveryMark = UInt8(ascii: "R")
+    private static func mark(of kind: SlotKind) -> UInt8 {
+        switch kind {
+        case .passphrase: UInt8(ascii: "P")
+        case .recovery: UInt8(ascii: "R")
+        case .keyFile: UInt8(ascii: "K")
+        case .credential: UInt8(ascii: "C")
+        }
+    }
 
     private static func send(_ secret: UnlockSecret, through descriptor: SharedDescriptor) throws(Errno) {
-        let (mark, bytes) = switch secret {
-            case .passphrase(let bytes): (passphraseMark, bytes)
-            case .recoveryCode(let bytes): (recoveryMark, bytes)
-            }
+        let mark = mark(of: secret.kind)
+        let bytes = secret.bytes
         try descriptor.writeSequence([mark].span)
         try bytes.withBytes { (bytes: ByteSpan) throws(Errno) in try descriptor.writeSequence(bytes) }
     }
@@ -88,7 +92,13 @@ enum Background {
             guard count > 1 else { throw Failure(.noSecret, "no passphrase was handed over") }
             return try room.withBytes { (bytes: ByteSpan) throws -> UnlockSecret in
                 let secret = try SecretBytes(copying: bytes.slice(1, count - 1))
-                return bytes[0] == recoveryMark ? .recoveryCode(secret) : .passphrase(secret)
+                switch SlotKind.allCases.first(where: { mark(of: $0) == bytes[0] }) {
+                case .passphrase: return .passphrase(secret)
+                case .recovery: return .recoveryCode(secret)
+                case .keyFile: return .keyFile(secret)
+                case .credential: return .credential(secret)
+                case nil: throw Failure(.failure, "what was handed over is no secret")
+                }
             }
         } catch let failure as Failure {
             throw failure

@@ -26,9 +26,10 @@ enum KeystoreDoor {
         return Failure(.keystoreMissing, "there is no keystore at \(path)", hint: known ?? "Give its path with --keystore, or set ENVELOPEFS_KEYSTORE.")
     }
 
-    static func open(_ path: String, secret: UnlockSecret) throws(Failure) -> Keystore {
+    /// - Parameter forSlots: the root key stays in memory, for the verbs that need it again.
+    static func open(_ path: String, secret: UnlockSecret, forSlots: Bool = false) throws(Failure) -> Keystore {
         try protect()
-        do throws(KeystoreError) { return try Keystore.open(at: path, unlockingWith: secret) } catch { throw Failure(error, path: path) }
+        do throws(KeystoreError) { return try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots) } catch { throw Failure(error, path: path) }
     }
 
     static func keyring(of keystore: Keystore) throws(Failure) -> Keyring {
@@ -42,7 +43,7 @@ enum KeystoreDoor {
 
     /// Makes a keystore and prints its recovery code, the only time that anybody sees it.
     static func create(_ path: String, secret: UnlockSecret) throws(Failure) -> Keystore {
-        guard case .passphrase(let passphrase) = secret else { throw Failure(.usage, "a new keystore needs a passphrase, not a recovery code") }
+        if secret.kind == .recovery { throw Failure(.usage, "a new keystore needs a passphrase or a key file, not a recovery code") }
         try protect()
         do throws(Errno) {
             if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try Paths.makeDirectories(String(path[..<slash]), mode: 0o700) }
@@ -50,7 +51,7 @@ enum KeystoreDoor {
             throw Failure("the directory of the keystore \(path) cannot be made", error)
         }
         do throws(KeystoreError) {
-            return try Keystore.create(at: path, passphrase: passphrase) { try show($0, of: path) }
+            return try Keystore.create(at: path, secret: secret) { try show($0, under: "making the keystore \(path)") }
         } catch {
             throw Failure(error, path: path)
         }
@@ -63,18 +64,18 @@ enum KeystoreDoor {
     }
 
     /// Throws when not all of it could be written. A reader that has gone (`2>&1 | head -1`) is an error here too, not the end of the program.
-    private static func show(_ code: SecretBytes, of path: String) throws(Errno) {
+    static func show(_ code: SecretBytes, under heading: String) throws(Errno) {
         defer { code.wipe() }
         try Signal.pipe.ignore()
         let out = SharedDescriptor.standardError
-        try out.writeSequence("envelopefs: making the keystore \(path)\n\n  Recovery code, shown only this once:\n\n    ")
+        try out.writeSequence("envelopefs: \(heading)\n\n  Recovery code, shown only this once:\n\n    ")
         try code.withBytes { bytes throws(Errno) in try out.writeSequence(bytes) }
         try out.writeSequence(
             """
 
 
               It opens the keystore when the passphrase is lost. Write it down, and keep it elsewhere.
-              Losing the keystore is losing the data: copy it too, it is a file of its own.
+              Losing the keystore is losing the data: 'envelopefs keystore backup FILE' makes a copy.
 
 
             """)
@@ -91,12 +92,13 @@ extension Failure {
             case .notFound: .keystoreMissing
             case .alreadyExists: .alreadyExists
             case .newerVersion: .keystoreUnsupported
-            case .wrongPassphrase, .wrongRecoveryCode, .malformedRecoveryCode, .noSlot: .wrongSecret
+            case .wrongPassphrase, .wrongRecoveryCode, .wrongSecret, .malformedRecoveryCode, .noSlot: .wrongSecret
+            case .noSuchSlot, .tooManySlots, .lastSlot, .openerSlot, .slotsWithoutSecret: .slotRefused
             case .olderGeneration: .keystoreOlder
             case .diskFull: .storageFull
             case .readOnlyDisk: .storageReadOnly
             case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated: .keystoreUnreadable
-            case .noHardLinks, .recoveryCodeNotShown, .busy, .closed, .validation, .cryptography: .failure
+            case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .validation, .cryptography: .failure
             }
         let words = error.description
         // The sentence before the semicolon says what; the rest what to try.

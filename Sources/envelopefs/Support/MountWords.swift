@@ -6,6 +6,7 @@ struct MountWords: Equatable {
     var allowOther = false
     var keystore: String?
     var passphraseFile: String?
+    var keyFile: String?
     var logFile: String?
     /// Words for the kernel, handed on as they are: nosuid, noatime …
     var kernelWords: [String] = []
@@ -47,6 +48,7 @@ struct MountWords: Equatable {
         switch name {
         case "keystore": keystore = value
         case "passphrase-file": passphraseFile = value
+        case "key-file": keyFile = value
         default: logFile = value
         }
         return true

@@ -1,4 +1,4 @@
-// The one place where a passphrase or recovery code enters the program.
+// The one place where a passphrase, recovery code or key file enters the program.
 
 import Bytes
 import Cryptography
@@ -18,14 +18,40 @@ enum SecretEntry {
         case choose(keystore: String)
     }
 
-    /// - Parameter file: a file named elsewhere than on the command line (`-o passphrase-file=`).
+    /// - Parameters:
+    ///   - file: a passphrase file named elsewhere than on the command line (`-o passphrase-file=`).
+    ///   - keyFile: a key file named elsewhere (`-o key-file=`).
     /// - Throws: `Failure` (noSecret, inputOutput) that names the source.
-    static func unlockSecret(_ options: SecretOptions, file: String? = nil, for purpose: Purpose) throws(Failure) -> UnlockSecret {
+    static func unlockSecret(_ options: SecretOptions, file: String? = nil, keyFile: String? = nil, for purpose: Purpose) throws(Failure) -> UnlockSecret {
+        let wantsOther = options.passphraseFile != nil || options.passphraseCommand != nil || options.recoveryCodeFile != nil
+        if let path = options.keyFile ?? (wantsOther ? nil : keyFile) { return .keyFile(try Self.keyFile(path)) }
+        if let path = options.recoveryCodeFile {
+            let source = path == "-" ? "standard input" : "recovery code file \(path)"
+            return .recoveryCode(try required(read(source, from: path), source))
+        }
+        if !wantsOther, !options.recoveryCode, file == nil, Surroundings.value("ENVELOPEFS_PASSPHRASE_FILE") ?? "" == "" {
+            if let path = Surroundings.value("ENVELOPEFS_KEY_FILE"), !path.isEmpty { return .keyFile(try Self.keyFile(path)) }
+            if let path = credentialPath("envelopefs.key") { return .credential(try whole("systemd credential \(path)", path)) }
+        }
         let secret = try secret(options, file: file, for: purpose)
         return options.recoveryCode ? .recoveryCode(secret) : .passphrase(secret)
     }
 
-    /// The secret itself, never empty.
+    /// A passphrase or recovery code from a file.
+    static func line(_ path: String) throws(Failure) -> SecretBytes {
+        let source = path == "-" ? "standard input" : "file \(path)"
+        return try required(read(source, from: path), source)
+    }
+
+    /// A new passphrase, asked for twice at the terminal.
+    static func chosen(for keystore: String) throws(Failure) -> SecretBytes {
+        try required(ask("Passphrase", for: .choose(keystore: keystore)), "what was typed")
+    }
+
+    /// All bytes of a key file.
+    static func keyFile(_ path: String) throws(Failure) -> SecretBytes { try whole(path == "-" ? "standard input" : "key file \(path)", path) }
+
+    /// The passphrase or recovery code itself, never empty.
     static func secret(_ options: SecretOptions, file: String? = nil, for purpose: Purpose) throws(Failure) -> SecretBytes {
         let source: String
         let secret: SecretBytes
@@ -38,21 +64,25 @@ enum SecretEntry {
         } else if let path = Surroundings.value("ENVELOPEFS_PASSPHRASE_FILE"), !path.isEmpty {
             source = "passphrase file \(path) (ENVELOPEFS_PASSPHRASE_FILE)"
             secret = try read(source, from: path)
-        } else if let path = credentialPath() {
+        } else if let path = credentialPath("envelopefs.passphrase") {
             source = "systemd credential \(path)"
             secret = try read(source, from: path)
         } else {
             source = "what was typed"
-            secret = try ask(options, for: purpose)
+            secret = try ask(options.recoveryCode ? "Recovery code" : "Passphrase", for: purpose)
         }
-        guard secret.count > 0 else { throw Failure(.noSecret, "\(source) is empty", hint: "A keystore cannot be opened with an empty passphrase.") }
+        return try required(secret, source)
+    }
+
+    private static func required(_ secret: SecretBytes, _ source: String) throws(Failure) -> SecretBytes {
+        guard secret.count > 0 else { throw Failure(.noSecret, "\(source) is empty", hint: "A keystore cannot be opened with an empty secret.") }
         return secret
     }
 
-    /// The credential that a systemd unit was given, if there is one.
-    private static func credentialPath() -> String? {
+    /// A credential that a systemd unit was given, if there is one of that name.
+    private static func credentialPath(_ name: String) -> String? {
         guard let directory = Surroundings.value("CREDENTIALS_DIRECTORY"), directory.hasPrefix("/") else { return nil }
-        let path = directory + "/envelopefs.passphrase"
+        let path = directory + "/" + name
         return (try? Paths.exists(path)) == true ? path : nil
     }
 
@@ -63,6 +93,15 @@ enum SecretEntry {
             if path == "-" { return try SecretSource.read(from: .standardInput, into: &bytes) }
             return try SecretSource.read(fromFile: path, into: &bytes)
         }
+    }
+
+    /// Every byte of a file, which is no text.
+    private static func whole(_ source: String, _ path: String) throws(Failure) -> SecretBytes {
+        let secret = try filled(source) { (bytes: inout MutableByteSpan) throws(Errno) in
+            let file = try path == "-" ? .standardInput : SharedDescriptor.open(path, [.readOnly, .noControllingTerminal])
+            return try SecretSource.readWhole(from: file, into: &bytes)
+        }
+        return try required(secret, source)
     }
 
     private static func read(_ source: String, fromCommand command: String) throws(Failure) -> SecretBytes {
@@ -135,8 +174,7 @@ enum SecretEntry {
 
     // MARK: the terminal
 
-    private static func ask(_ options: SecretOptions, for purpose: Purpose) throws(Failure) -> SecretBytes {
-        let word = options.recoveryCode ? "Recovery code" : "Passphrase"
+    private static func ask(_ word: String, for purpose: Purpose) throws(Failure) -> SecretBytes {
         switch purpose {
         case .open(let keystore):
             return try typed("\(word) for \(keystore): ")
