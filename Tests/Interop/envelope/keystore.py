@@ -76,9 +76,9 @@ def scrypt(passphrase, salt, log_n, r, p):
 class Keystore:
     """An opened keystore: `materials` of (key id, version), `rows` of every table, all of it authenticated."""
 
-    def __init__(self, path, passphrase=None, recovery_code=None):
+    def __init__(self, path, passphrase=None, recovery_code=None, key_file=None):
         self.version, self.rows = _rows(path)
-        self._root = self._unlock(passphrase, recovery_code)
+        self._root = self._unlock(passphrase, recovery_code, key_file)
         self.sealing_key = hkdf_sha512(self._root, b"", b"EnvelopeFS key sealing 1", 32)
         self.row_key = hkdf_sha512(self._root, b"", b"EnvelopeFS row authentication 1", 32)
         self._authenticate()
@@ -96,12 +96,14 @@ class Keystore:
                 f"the keystore has no key {uuid.UUID(bytes=wrapped.key_id)} of version {wrapped.version}")
         return wrapped.open(self.materials[wrapped.key_id, wrapped.version], context)
 
-    def _unlock(self, passphrase, recovery_code):
+    def _unlock(self, passphrase, recovery_code, key_file):
         for _, kind, _, log_n, r, p, salt, commitment, sealed in self.rows["unlock_slot"]:
             if kind == "passphrase" and passphrase is not None:
                 secret = scrypt(passphrase, salt, log_n, r, p)
             elif kind == "recovery" and recovery_code is not None:
                 secret = recovery.read(recovery_code)
+            elif kind in ("key-file", "credential") and key_file is not None:
+                secret = key_file
             else:
                 continue
             key, ours = slot_keys(secret, salt, kind)
