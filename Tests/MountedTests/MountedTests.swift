@@ -39,7 +39,7 @@ import Testing
 
     @Test("Vault files that somebody changed")
     func tampering() throws {
-        let run = try ScriptRun("Mounted/tamper.py")
+        let run = try ScriptRun("Tamper/tamper.py", "--share", "3")
         #expect(run.status == 0, "\(run.tail)")
     }
 

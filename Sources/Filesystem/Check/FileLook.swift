@@ -149,7 +149,7 @@ struct ObjectExamination {
         if sector.span.isAllZero && look.size >= Int64(BlockLayout.headSize) {
             add(.unfinishedFile, "its first page is all zero: its first write was never finished")
         } else {
-            add(.damagedFile, detail.isEmpty ? "its data key does not open, or it cannot be read" : detail)
+            add(.damagedFile, detail.isEmpty ? "the disk gives an error: \(error)" : detail)
         }
     }
 

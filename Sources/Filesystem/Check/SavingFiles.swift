@@ -53,7 +53,7 @@ extension Salvager {
         }
         guard error == .ioError else { throw error }
         let size = UInt64(FileContent.size(of: status))
-        let detail = reasons.last ?? "its data key does not open"
+        let detail = reasons.last ?? "the disk gives an error"
         tell(
             CheckFinding(
                 kind: .damagedFile, path: paths.plain, backing: paths.backing, detail: "nothing of it can be saved: \(detail)", lost: size > 0 ? [0..<size] : []))

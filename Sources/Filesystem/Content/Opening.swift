@@ -1,6 +1,7 @@
 // Opening a content: what the first page and the backing length say, and which of it is refused.
 
 import Bytes
+import Cryptography
 import Format
 import POSIX
 
@@ -50,7 +51,13 @@ extension FileContent {
 
     /// Unwraps the data key that the header holds.
     func openIdentity(_ header: FileHeader) throws(Errno) -> Identity {
-        let key = try context.dataKey(of: header.fileID, wrapped: header.wrappedKey.span)
+        let key: SecretBytes
+        do throws(Errno) {
+            key = try context.dataKey(of: header.fileID, wrapped: header.wrappedKey.span)
+        } catch {
+            // A key that may not be used is no damage.
+            throw error == .ioError ? damaged("wrapped data key: does not open") : error
+        }
         do throws(FormatError) {
             let cipher = try FileCipher(dataKey: key, fileID: header.fileID)
             return Identity(header: header, cipher: cipher, stateCipher: try cipher.stateCipher())
