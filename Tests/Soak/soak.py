@@ -51,7 +51,8 @@ def case_fio(vault, short):
         for size in sizes:
             folder = vault.mount_point / f"{way}-{size}"
             folder.mkdir()
-            amount = "1M" if size == "512" else ("4M" if short else "32M")
+            # A whole number of blocks: fio's verification fails on the cut last one, on a plain directory too.
+            amount = "1M" if size == "512" else ("4M" if short else "28M" if size == "7k" else "32M")
             common = ["fio", "--name=job", f"--directory={folder}", *options, f"--bs={size}", f"--size={amount}", "--numjobs=4", "--thread",
                       "--verify=crc32c", "--verify_fatal=1", "--verify_dump=0", "--group_reporting", "--output-format=json", "--randseed=42",
                       "--fallocate=none"]
