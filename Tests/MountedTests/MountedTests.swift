@@ -43,6 +43,12 @@ import Testing
         #expect(run.status == 0, "\(run.tail)")
     }
 
+    @Test("Vault files that were changed at random")
+    func fuzz() throws {
+        let run = try ScriptRun("Tamper/fuzz.py", "--rounds", "4")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
     @Test("A killed daemon loses nothing that was synced")
     func crash() throws {
         let run = try ScriptRun("Mounted/crash.py", "--rounds", "3")
