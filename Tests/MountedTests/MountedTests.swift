@@ -49,6 +49,12 @@ import Testing
         #expect(run.status == 0, "\(run.tail)")
     }
 
+    @Test("A check beside a mount that is in use")
+    func live() throws {
+        let run = try ScriptRun("Tamper/live.py", "--seconds", "15")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
     @Test("A killed daemon loses nothing that was synced")
     func crash() throws {
         let run = try ScriptRun("Mounted/crash.py", "--rounds", "3")
