@@ -22,7 +22,7 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
     HANDLE_KILLPRIV_V2 the kernel asks the daemon to clear it only beside group-execute. Not exercised.
 13. trusted.* attributes and the moment of ENOSPC: not exercised.
 14. link(2) of a file with several names, one of which was removed while another process asked for its status: ENOENT until somebody asks
-    for it again. The kernel counts the link down once more after it has been told the new count; no daemon hears of that call.
+    for it again. The kernel counts the links down when it has its answer to the removal, though it may just have been told the new count.
 """
 
 import errno

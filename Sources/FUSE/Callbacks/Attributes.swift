@@ -9,8 +9,9 @@ func answerGetAttributes(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ informatio
     let request = unsafe Request(handle)
     let service = request.service
     do throws(Errno) {
-        let status = try service.vault.status(of: service.inode(node))
-        request.reply(attributes: status, lifetime: service.lifetime(of: status))
+        let inode = try service.inode(node)
+        let status = try service.vault.status(of: inode)
+        request.reply(attributes: status, lifetime: service.lifetime(of: inode, status))
     } catch {
         request.fail(error)
     }
@@ -28,7 +29,7 @@ func answerSetAttributes(
         try service.clearPrivileges(of: inode, in: &change)
         let file = unsafe information == nil ? nil : try Handles.file(information)
         let status = try service.vault.setStatus(of: inode, change, file: file, caller: request.caller)
-        request.reply(attributes: status, lifetime: service.lifetime(of: status))
+        request.reply(attributes: status, lifetime: service.lifetime(of: inode, status))
     } catch {
         request.fail(error)
     }

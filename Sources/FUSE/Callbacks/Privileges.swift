@@ -48,7 +48,8 @@ extension Service {
     }
 
     /// Seconds for which the kernel may keep attributes. None for files with set-id bits: a write takes those away without telling the kernel.
-    func lifetime(of status: FileStatus) -> Double {
+    func lifetime(of inode: Inode, _ status: FileStatus) -> Double {
+        if inode.hasJustLostName { return 0 }
         if status.isRegular && status.mode & (FileMode.setUserID | FileMode.setGroupID) != 0 && clearsPrivileges.load(ordering: .relaxed) { return 0 }
         return options.attributeLifetime
     }

@@ -55,8 +55,8 @@ import Synchronization
         var entry = fuse_entry_param()
         entry.ino = node(of: inode)
         entry.attr = status.kernelForm
-        entry.attr_timeout = lifetime(of: status)
-        entry.entry_timeout = options.entryLifetime
+        entry.attr_timeout = lifetime(of: inode, status)
+        entry.entry_timeout = inode.hasJustLostName ? 0 : options.entryLifetime
         return entry
     }
 

@@ -8,8 +8,15 @@ import POSIX
 extension FileContent {
     /// Sets everything from what is on disk. Called before the object is shared, or with the lock held for writing.
     func load() throws(Errno) {
-        let page = try SlotPage(group: 0)
-        let count = try page.bytes.withMutableBytes { (bytes: inout MutableByteSpan) throws(Errno) -> Int in try backing.read(into: &bytes, at: 0) }
+        try withPage { (page: inout MutableByteSpan) throws(Errno) in
+            let count = try backing.read(into: &page, at: 0)
+            try load(page.span, count)
+        }
+        try finishUnfinished()
+    }
+
+    /// - Parameter count: how many bytes of the first page there are.
+    private func load(_ page: ByteSpan, _ count: Int) throws(Errno) {
         form = .empty
         contentSize = 0
         record = Record()
@@ -23,20 +30,17 @@ extension FileContent {
             return
         }
         guard count >= BlockLayout.headSize else { throw damaged("ends inside its header") }
-        let state = try page.bytes.withBytes { (bytes: ByteSpan) throws(Errno) -> FileState in
-            try loadIdentity(bytes)
-            return try loadState(bytes)
-        }
+        try loadIdentity(page)
+        let state = try loadState(page)
         let length = count < BlockLayout.blockSize ? UInt64(count) : try backing.length()
         if length == UInt64(BlockLayout.headSize) {
             guard state.isOpen || state.contentSize == 0 else { throw damaged("was cut to its header") }
         } else if identity?.header.isInline == true {
-            try page.bytes.withBytes { (bytes: ByteSpan) throws(Errno) in try loadInline(bytes, state, length: length) }
+            try loadInline(page, state, length: length)
         } else {
             try loadBlocks(page, state, length: length)
         }
         isUnknown = false
-        try finishUnfinished()
     }
 
     private func loadIdentity(_ page: ByteSpan) throws(Errno) {
@@ -104,26 +108,28 @@ extension FileContent {
     }
 
     /// Blocks: a sealed file has exactly the length that its state record says; otherwise the length says the size.
-    private func loadBlocks(_ page: SlotPage, _ state: FileState, length: UInt64) throws(Errno) {
+    private func loadBlocks(_ page: ByteSpan, _ state: FileState, length: UInt64) throws(Errno) {
         let extent = BlockLayout.blockedContentSize(ofBacking: length)
         form = .blocks
         contentSize = extent.size
         guard record.isOpen || isSalvaging else {
             guard extent.form == .blocks, extent.size == state.contentSize else { throw damaged("length differs from the sealed size") }
             mayHaveHoles = state.isSparse
-            return adoptFirstPage(page)
+            return try adoptFirstPage(page)
         }
         guard extent.form != .damaged else { throw damaged("length") }
         isRecovering = true
         mayHaveHoles = record.isOpen || state.isSparse
-        adoptFirstPage(page)
+        try adoptFirstPage(page)
         contentSize = try endOfUnsealed(contentSize)
         if contentSize == 0 { form = .empty }
         isLengthDue = length != BlockLayout.blockedLength(ofContent: contentSize)
         slots.dropAll()
     }
 
-    private func adoptFirstPage(_ page: SlotPage) {
+    private func adoptFirstPage(_ bytes: ByteSpan) throws(Errno) {
+        let page = try SlotPage(group: 0)
+        page.bytes.withMutableBytes { $0.copy(bytes) }
         if blockCount < UInt64(1).firstBlockOfGroup { page.clear(from: blockCount) }
         slots.insert(page)
     }

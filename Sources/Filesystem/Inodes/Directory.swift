@@ -9,6 +9,8 @@ final class Directory: DescriptorHolder {
     let id: DirectoryID
     /// Held by whoever adds, removes or renames entries.
     let mutation = Mutex<Void>(())
+    /// Odd while somebody takes names away.
+    let removals = Atomic<UInt64>(0)
     /// The subdirectories by plain name; complete or not built at all.
     let subdirectories = Mutex<SubdirectoryIndex?>(nil)
     private let open = Mutex<SharedDescriptor?>(nil)
@@ -50,6 +52,15 @@ final class Directory: DescriptorHolder {
         }
         if isNew { pool.opened(self) }
         return kept
+    }
+
+    /// Runs `body`, which takes names away, as the only one who changes entries.
+    func removing<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        try mutation.withLock { (_: inout Void) throws(Errno) -> R in
+            removals.add(1, ordering: .sequentiallyConsistent)
+            defer { removals.add(1, ordering: .sequentiallyConsistent) }
+            return try body()
+        }
     }
 
     /// Makes sure that the directory can still be reached after its name is gone.

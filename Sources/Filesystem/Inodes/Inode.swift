@@ -28,6 +28,9 @@ package final class Inode: DescriptorHolder {
     /// Set when the object is known to have no `security.capability`, which the kernel asks for at every write.
     let hasNoCapability = Atomic<Bool>(false)
 
+    /// When it last lost one of several names (monotonic, in nanoseconds); 0 for never.
+    private let lostNameAt = Atomic<UInt64>(0)
+
     /// What an inode can do.
     enum Role: Sendable {
         case directory(Directory)
@@ -57,6 +60,14 @@ package final class Inode: DescriptorHolder {
 
     /// Closes the anchor. The object can be reached again when one of its names is looked up; until then it is stale.
     func giveBackDescriptor() { whereabouts.withLock { $0.anchor = nil } }
+
+    /// The kernel counts its links down by itself when it has its answer to a removal, also where another answer has just told it the new count.
+    /// So what it is told at such a time must not be kept.
+    package var hasJustLostName: Bool {
+        let time = lostNameAt.load(ordering: .relaxed)
+        return time != 0 && SystemClock.monotonicCoarse < time + 2_000_000_000
+    }
+    func noteLosingName() { lostNameAt.store(SystemClock.monotonicCoarse, ordering: .relaxed) }
 
     var label: FileLabel {
         FileLabel(inode: key.number, backingName: whereabouts.withLock { $0.first?.name })

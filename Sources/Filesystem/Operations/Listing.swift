@@ -98,8 +98,10 @@ package final class OpenDirectory: Sendable {
     /// Inode and status of an entry, counted as looked up; nil if it is gone.
     private func status(of listed: Listed) throws(Errno) -> FoundEntry? {
         let parent = try inode.directory.descriptor(of: inode)
-        guard let backing = try vault.statusIfThere(listed.backing, parent) else { return nil }
-        return try vault.entry(listed.backing, backing, directoryID: listed.directoryID, in: inode)
+        return try vault.entry(in: inode) { () throws(Errno) -> Vault.Finding? in
+            guard let status = try vault.statusIfThere(listed.backing, parent) else { return nil }
+            return Vault.Finding(name: listed.backing, status: status, directoryID: listed.directoryID)
+        }
     }
 
     private static func isCurrentOrParent(_ name: [UInt8]) -> Bool { name == [0x2E] || name == [0x2E, 0x2E] }

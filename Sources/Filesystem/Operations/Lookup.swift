@@ -18,8 +18,31 @@ extension Vault {
     /// The entry called `name` in `parent`, counted as looked up.
     /// - Throws: `ENOENT`, `ENAMETOOLONG`, `ENOTDIR`, errors of the backing file system.
     package func lookup(_ name: ByteSpan, in parent: Inode) throws(Errno) -> FoundEntry {
-        guard let finding = try find(name, in: parent) else { throw .noEntry }
-        return try entry(finding.name, finding.status, directoryID: finding.directoryID, in: parent)
+        let found = try entry(in: parent) { () throws(Errno) in try find(name, in: parent) }
+        guard let found else { throw .noEntry }
+        return found
+    }
+
+    /// The entry that `find` finds in `parent`, counted as looked up. A name that was taken away in the meantime does not stay known as a
+    /// place of the object: the kernel shuts out most such meetings, but not those with the recovery after a crash.
+    func entry(in parent: Inode, _ find: () throws(Errno) -> Finding?) throws(Errno) -> FoundEntry? {
+        let directory = try parent.directory
+        let before = directory.removals.load(ordering: .sequentiallyConsistent)
+        guard let finding = try find() else { return nil }
+        let found = try entry(finding.name, finding.status, directoryID: finding.directoryID, in: parent)
+        if before & 1 == 0, directory.removals.load(ordering: .sequentiallyConsistent) == before { return found }
+        return try directory.mutation.withLock { (_: inout Void) throws(Errno) -> FoundEntry? in
+            let again: Finding?
+            do throws(Errno) { again = try find() } catch {
+                forget(found.inode, 1)
+                throw error
+            }
+            if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key { return found }
+            found.inode.whereabouts.withLock { $0.remove(Place(parent: parent, name: finding.name)) }
+            forget(found.inode, 1)
+            guard let again else { return nil }
+            return try entry(again.name, again.status, directoryID: again.directoryID, in: parent)
+        }
     }
 
     /// The kernel takes back `count` look-ups of `inode`; the last one ends its life.

@@ -12,7 +12,7 @@ extension Vault {
         let directory = try parent.directory
         let descriptor = try directory.descriptor(of: parent)
         let backing = try sealed(plain, .file, in: directory)
-        try directory.mutation.withLock { (_: inout Void) throws(Errno) in
+        try directory.removing { () throws(Errno) in
             guard let status = try statusIfThere(backing.name, descriptor) else { throw .noEntry }
             if status.isDirectory { throw .isDirectory }
             try losingName(Place(parent: parent, name: backing.name), status, descriptor) { () throws(Errno) in
@@ -27,7 +27,7 @@ extension Vault {
         let directory = try parent.directory
         let descriptor = try directory.descriptor(of: parent)
         let key = plain.array
-        try directory.mutation.withLock { (_: inout Void) throws(Errno) in
+        try directory.removing { () throws(Errno) in
             guard let finding = try findDirectory(key, in: parent, descriptor), let id = finding.directoryID else {
                 throw try findFile(plain, in: directory, descriptor) == nil ? Errno.noEntry : .notDirectory
             }
@@ -95,7 +95,7 @@ extension Vault {
             var anchor: SharedDescriptor?
             if !isLast && places.isOnly(place) { anchor = try descriptor.openAt(place.name, [.pathOnly, .noFollow]) }
             // Before its number is free: somebody may get a new object with it at once.
-            if isLast { table.detach(inode) }
+            if isLast { table.detach(inode) } else { inode.noteLosingName() }
             do throws(Errno) {
                 try remove()
             } catch {

@@ -48,11 +48,9 @@ extension Vault {
     }
 
     private func withBothLocked(_ a: Directory, _ b: Directory, _ body: () throws(Errno) -> Void) throws(Errno) {
-        if a === b { return try a.mutation.withLock { (_: inout Void) throws(Errno) in try body() } }
+        if a === b { return try a.removing(body) }
         let (first, second) = ObjectIdentifier(a) < ObjectIdentifier(b) ? (a, b) : (b, a)
-        try first.mutation.withLock { (_: inout Void) throws(Errno) in
-            try second.mutation.withLock { (_: inout Void) throws(Errno) in try body() }
-        }
+        try first.removing { () throws(Errno) in try second.removing(body) }
     }
 
     // MARK: files
