@@ -33,6 +33,5 @@ extension RequestLoop {
     func sleepUntilRequest() {
         var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         unsafe poll(&descriptors, 1, -1)
-        if !isWatched.load(ordering: .relaxed), !isWatched.exchange(true, ordering: .acquiringAndReleasing) { watchBell.ring() }
     }
 }

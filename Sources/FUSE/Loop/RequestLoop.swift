@@ -219,7 +219,10 @@ import Synchronization
             service.offeredFlags.store(request.offeredFlags, ordering: .releasing)
             service.pendingInit.store(request.unique, ordering: .releasing)
         }
-        unsafe worker.serve(request, count: count, session: session)
+        worker.begin(request)
+        // After the beginning is told, so that the watch sees it or is woken here (Watch.swift).
+        wakeWatch()
+        unsafe worker.serve(count: count, session: session)
         guard isInit else { return }
         if unsafe fuse_session_exited(session) != 0 { return end(.failed(.protocolError)) }
         state.withLock { $0.isAgreed = true }

@@ -5,7 +5,7 @@ import Synchronization
 
 extension RequestLoop {
     /// Looks every few milliseconds, while requests come, whether a reading worker is still in the request that it was in before; if so, another reads on.
-    /// Sleeps when nothing has moved for a second, until a worker that had slept is woken by a request.
+    /// Sleeps when nothing has moved for a second, until a request is begun.
     func watch() {
         var last: [UInt64] = []
         while !hasEnded {
@@ -16,9 +16,15 @@ extension RequestLoop {
                 quiet = look(&last) ? 0 : quiet + 1
             }
             isWatched.store(false, ordering: .sequentiallyConsistent)
-            // A request that began before the flag fell has rung for nobody.
-            if look(&last), !isWatched.exchange(true, ordering: .sequentiallyConsistent) { watchBell.ring() }
+            // A request that began before the flag fell has rung for nobody. One that begins from here on sees the flag: each side tells its own before it
+            // looks at the other's, in one order for all.
+            if look(&last) { wakeWatch() }
         }
+    }
+
+    /// At the beginning of every request; one load while the watch is awake.
+    func wakeWatch() {
+        if !isWatched.load(ordering: .sequentiallyConsistent), !isWatched.exchange(true, ordering: .sequentiallyConsistent) { watchBell.ring() }
     }
 
     /// - Parameter last: what each worker's progress was when it was looked at before; brought up to date.
@@ -26,7 +32,7 @@ extension RequestLoop {
     private func look(_ last: inout [UInt64]) -> Bool {
         var isActive = false
         for worker in workers {
-            let now = worker.progress.load(ordering: .relaxed)
+            let now = worker.progress.load(ordering: .sequentiallyConsistent)
             let isServing = now & 1 == 1
             if worker.number < last.count {
                 if isServing && now == last[worker.number] { relieve(worker) }

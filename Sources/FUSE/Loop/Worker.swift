@@ -45,13 +45,17 @@ import Synchronization
     /// What is in the request memory.
     func received(_ count: Int) -> KernelRequest { unsafe KernelRequest(start, count: count) }
 
-    /// Serves the request in memory: libfuse decodes it and calls back.
-    func serve(_ request: KernelRequest, count: Int, session: OpaquePointer) {
+    /// Tells that the request in memory is being served. Followed by `serve`.
+    func begin(_ request: KernelRequest) {
         self.request = request
+        progress.add(1, ordering: .sequentiallyConsistent)
+    }
+
+    /// Serves the request in memory: libfuse decodes it and calls back.
+    func serve(count: Int, session: OpaquePointer) {
         var buffer = unsafe fuse_buf()
         unsafe buffer.size = count
         unsafe buffer.mem = start
-        progress.add(1, ordering: .relaxed)
         unsafe fuse_session_process_buf(session, &buffer)
         progress.add(1, ordering: .relaxed)
         self.request = nil

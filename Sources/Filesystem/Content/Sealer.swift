@@ -38,7 +38,7 @@ package final class Sealer: Sendable {
     package var count: Int { queue.withLock { $0.waiting.count } }
 
     /// Takes a content whose last writable handle is gone, and that does not wait already. `done` is called once it waits no longer, on the sealer's
-    /// thread and without any lock: it is sealed, or has no name any more, or cannot be sealed now (logged), or `isInUse` says that somebody writes again.
+    /// thread, in a batch, without any other lock: it is sealed, or has no name any more, or cannot be sealed now (logged), or `isInUse` says that somebody writes again.
     package func enqueue(
         _ content: FileContent, unless isInUse: @escaping @Sendable () -> Bool = { false }, _ done: @escaping @Sendable () -> Void
     ) {
@@ -49,7 +49,12 @@ package final class Sealer: Sendable {
             return true
         }
         if mustStart { startThread() }
-        // Each waiting file holds a descriptor: whoever closes files faster than the disk syncs them waits for it.
+    }
+
+    /// Before a file is opened for writing, with no lock held: each waiting file holds a descriptor, so whoever writes files faster than the disk syncs them
+    /// waits for it. Not when one is closed: the kernel closes many at a time without waiting, and they would keep every thread from other requests;
+    /// and `done` may hand a file in again in the middle of a batch.
+    func waitForRoom() {
         if count > 2 * crowd { batching.withLock { _ in } }
     }
 

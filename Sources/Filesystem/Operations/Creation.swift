@@ -14,6 +14,7 @@ extension Vault {
     package func create(
         _ plain: ByteSpan, in parent: Inode, mode: UInt32, isExclusive: Bool, writable: Bool, caller: Caller
     ) throws(Errno) -> (FoundEntry, OpenFile) {
+        sealer.waitForRoom()
         let made: (SharedDescriptor, FoundEntry)
         do throws(Errno) {
             made = try addEntry(plain, in: parent) { (directory, backing) throws(Errno) in

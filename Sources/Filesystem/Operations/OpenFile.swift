@@ -90,6 +90,7 @@ extension Vault {
 
     /// Takes a file's content into use, opening the backing file where that is needed. To be ended by `release`.
     func acquire(_ file: RegularFile, of inode: Inode, writable: Bool) throws(Errno) -> FileContent {
+        if writable { sealer.waitForRoom() }
         if let content = try file.acquireKnown(writable: writable, in: self) { return content }
         return try inode.locate { (place, parent) throws(Errno) in
             try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name), in: self) { (writable) throws(Errno) in

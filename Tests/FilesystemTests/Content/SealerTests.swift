@@ -51,6 +51,58 @@ import Testing
         #expect(content.isSealed)
     }
 
+    /// In a mount: a writer comes and goes while the batch that has its file is under way.
+    @Test func aFileMayBeHandedInAgainInTheMiddleOfABatch() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context(), crowd: 1)
+        var contents: [FileContent] = []
+        for index in 0..<8 {
+            let content = try place.content()
+            try content.put([UInt8](repeating: UInt8(index), count: 5000))
+            contents.append(content)
+        }
+        let done = Atomic<Int>(0)
+        for content in contents {
+            sealer.enqueue(content) { [unowned sealer] in
+                sealer.enqueue(content) { done.add(1, ordering: .relaxed) }
+            }
+        }
+        #expect(sealer.drain())
+        #expect(done.load(ordering: .relaxed) == 8)
+        #expect(sealer.count == 0)
+    }
+
+    @Test func whoOpensFilesFasterThanTheyAreSealedWaits() throws {
+        let place = try Workplace()
+        let sealer = Sealer(context: place.context(), crowd: 1)
+        let isHeld = Atomic<Bool>(true)
+        let isIn = Atomic<Bool>(false)
+        sealer.waitForRoom()
+        for index in 0..<4 {
+            let content = try place.content()
+            try content.put([UInt8](repeating: UInt8(index), count: 5000))
+            sealer.enqueue(content, unless: {
+                isIn.store(true, ordering: .relaxed)
+                while isHeld.load(ordering: .relaxed) { SystemClock.sleep(nanoseconds: 1_000_000) }
+                return false
+            }) {}
+        }
+        while !isIn.load(ordering: .relaxed) { SystemClock.sleep(nanoseconds: 1_000_000) }
+        // The batch has taken the first four: as many again come meanwhile.
+        for _ in 0..<4 { sealer.enqueue(try place.content()) {} }
+        let hasRoom = Atomic<Bool>(false)
+        let opener = try Thread.start(name: "opener") {
+            sealer.waitForRoom()
+            hasRoom.store(true, ordering: .relaxed)
+        }
+        SystemClock.sleep(nanoseconds: 200_000_000)
+        #expect(hasRoom.load(ordering: .relaxed) == false)
+        isHeld.store(false, ordering: .relaxed)
+        try opener.join()
+        #expect(hasRoom.load(ordering: .relaxed) == true)
+        sealer.drain()
+    }
+
     @Test func changedAfterTheNoteIsNotSealed() throws {
         let place = try Workplace()
         let content = try place.content()
