@@ -15,26 +15,32 @@ make_fuse_usable
 
 step "Build (release)"
 if [ -n "${ENVELOPEFS_BINARY:-}" ]; then
-    envelopefs=$ENVELOPEFS_BINARY
+    envelopefs=$(realpath -- "$ENVELOPEFS_BINARY")
     echo "using $envelopefs"
 else
     swift build -c release --product envelopefs
     envelopefs=$(swift build -c release --show-bin-path)/envelopefs
 fi
 
-place=$(mktemp -d "${TMPDIR:-/tmp}/envelopefs-quickstart.XXXXXX")
+# From the root and without links, as the list of mounts has it.
+place=$(mktemp -d -- "${TMPDIR:-/tmp}/envelopefs-quickstart.XXXXXX")
+place=$(realpath -- "$place")
 vault=$place/vault mount=$place/mount
 export ENVELOPEFS_KEYSTORE=$place/keystore.db ENVELOPEFS_PASSPHRASE_FILE=$place/passphrase XDG_STATE_HOME=$place/state
 
+is_mounted() { findmnt --noheadings --mountpoint "$mount" >/dev/null; }
 clean_up() {
     local status=$?
-    trap - EXIT INT TERM
-    if grep -q " $mount fuse" /proc/self/mountinfo; then "$envelopefs" unmount "$mount" --force || status=1; fi
+    trap - EXIT
+    trap '' HUP INT TERM
+    cd /
+    if is_mounted; then "$envelopefs" unmount "$mount" --force || status=1; fi
     # Only an empty mount point is removed; what is still mounted is never walked into.
-    if grep -q " $mount fuse" /proc/self/mountinfo; then echo "still mounted: $mount" >&2; else rm -rf -- "$place"; fi
-    exit $status
+    if is_mounted; then echo "still mounted: $mount" >&2; else rm -rf --one-file-system -- "$place"; fi
+    exit "$status"
 }
 trap clean_up EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
