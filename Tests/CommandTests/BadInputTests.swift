@@ -25,6 +25,15 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place.keystore))
     }
 
+    /// It is read as far as a passphrase may be long, and no further; neither it nor what it started is waited for.
+    @Test(arguments: ["yes", "yes | cat", "trap '' PIPE TERM; while :; do echo x; done", "head -c 70000 /dev/zero; sleep 20"])
+    func commandThatPrintsWithoutEnd(command: String) throws {
+        let place = try Place()
+        try expectRefusal(place, "noSecret", saying: ["passphrase command", "more than 65535 bytes"]) {
+            try place.shell("ulimit -v 4000000; exec timeout 30 \"$BINARY\" key list --passphrase-command \"$COMMAND\"", changes: ["COMMAND": command])
+        }
+    }
+
     @Test func noSourceAndNoTerminal() throws {
         let place = try Place()
         try expectRefusal(place, "noSecret", saying: ["--passphrase-file"]) {
@@ -82,6 +91,8 @@ import Testing
         try expectRefusal(place, "vaultUnfinished", saying: ["did not finish", "envelopefs init"]) { try place.run("mount", place.vault, place.mount) }
         let again = try place.run("init", place.vault)
         #expect(again.status == 0 && again.errors.contains("did not finish"), "\(again.errors)")
+        #expect(try place.shell("mkdir killed && : > killed/.envelopefs-probe && \"$BINARY\" init killed && ls -A killed").output.hasSuffix("\n.envelopefs\n"))
+        try expectRefusal(place, "directoryNotEmpty", saying: [".envelopefs-probe"]) { try place.shell("mkdir mine && echo x > mine/.envelopefs-probe && exec \"$BINARY\" init mine") }
         #expect(try place.run("run", place.vault, "--", "touch", "x").status == 0)
     }
 
@@ -258,6 +269,16 @@ import Testing
         #expect(again.status == 0 && again.errors.contains("taken away"), "\(again.errors)")
         #expect(try place.shell("cat mount/file").output == "kept\n")
         #expect(try place.run("unmount", place.mount).status == 0)
+    }
+
+    @Test func patienceWithoutEnd() throws {
+        let place = try Place()
+        for time in ["31536000h", "9223372036854775807"] {
+            let refused = try place.run("unmount", place.mount, "--wait", time)
+            #expect(refused.status == (try code("usage")) && refused.errors.contains("--wait"), "\(refused)")
+        }
+        #expect(try place.run("mount", place.vault, place.mount).status == 0)
+        #expect(try place.run("unmount", place.mount, "--wait", "8760h").status == 0)
     }
 
     @Test func busy() throws {

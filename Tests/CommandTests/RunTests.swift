@@ -31,6 +31,30 @@ import Testing
         #expect(try place.shell("grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
     }
 
+    /// The job has the mount; the passphrase is none of its business.
+    @Test func jobDoesNotInheritThePassphrase() throws {
+        let place = try Place()
+        let variables = ["CREDENTIALS_DIRECTORY": place.path, "ENVELOPEFS_PASSPHRASE_COMMAND": "x", "ENVELOPEFS_KEY_FILE": "/k", "ENVELOPEFS_OTHER": "kept"]
+        let seen = try place.run("run", place.vault, "--", "sh", "-c", "env | grep -E '^(ENVELOPEFS|CREDENTIALS)_' | cut -d= -f1 | sort", changes: variables)
+        #expect(seen.output == "CREDENTIALS_DIRECTORY\nENVELOPEFS_KEYSTORE\nENVELOPEFS_MOUNT\nENVELOPEFS_OTHER\n", "\(seen)")
+        // From a file as standard input, which could be read again from its beginning.
+        let input = try place.shell("exec \"$BINARY\" run vault --passphrase-file - -- sh -c 'readlink /proc/self/fd/0; cat; ls /proc/self/fd' < passphrase")
+        #expect(input.output == "/dev/null\n0\n1\n2\n3\n", "\(input)")
+        let own = try place.shell("echo mine | \"$BINARY\" run vault -- sh -c 'cat; ls /proc/self/fd'")
+        #expect(own.output == "mine\n0\n1\n2\n3\n", "\(own)")
+    }
+
+    /// Keys in memory that may be swapped out are said, once; where they are locked there is nothing to say.
+    @Test(arguments: [("0", 1), ("8192", 0)])
+    func unlockedMemoryIsTold(limit: String, count: Int) throws {
+        let place = try Place()
+        // Without CAP_IPC_LOCK, which knows no limit.
+        let words = "ulimit -l \(limit) && exec setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock \"$BINARY\" run vault --log-file log -- true"
+        #expect(try place.shell(words).status == 0)
+        let lines = try String(contentsOfFile: place.path + "/log", encoding: .utf8).split(separator: "\n")
+        #expect(lines.count { $0.contains("ulimit -l") } == count, "\(lines)")
+    }
+
     @Test func jobKeepsWhatNohupIgnores() throws {
         let place = try Place()
         let ended = try place.shell("trap '' HUP; exec \"$BINARY\" run vault -- sh -c 'kill -HUP $$; exit 5'")

@@ -5,12 +5,12 @@ import Testing
 @testable import envelopefs
 
 @Suite("Words") struct WordsTests {
-    @Test(arguments: [("30s", 30_000), ("5", 5_000), ("250ms", 250), ("2m", 120_000), ("1h", 3_600_000), ("0", 0)] as [(String, Int64)])
+    @Test(arguments: [("30s", 30_000), ("5", 5_000), ("250ms", 250), ("2m", 120_000), ("1h", 3_600_000), ("8760h", 31_536_000_000), ("0", 0)] as [(String, Int64)])
     func timeSpans(text: String, milliseconds: Int64) {
         #expect(TimeSpan(argument: text)?.milliseconds == milliseconds)
     }
 
-    @Test(arguments: ["", "s", "-5", "5x", "5 s", "1.5s", "99999999999999999999", "31536001h", "٣s"])
+    @Test(arguments: ["", "s", "-5", "5x", "5 s", "1.5s", "99999999999999999999", "31536001h", "31536000h", "8761h", "525601m", "31536001", "31536000001ms", "9223372036854775807", "٣s"])
     func notTimeSpans(text: String) {
         #expect(TimeSpan(argument: text) == nil)
     }

@@ -51,6 +51,7 @@ struct InitCommand: ParsableCommand {
         do throws(VaultError) {
             return try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath).description
         } catch {
+            if key == nil { Console.note("the new key \(keyID) stays in the keystore, unused: 'init --key' takes it the next time") }
             throw Failure(error, keystore: keystorePath)
         }
     }
@@ -75,9 +76,9 @@ enum VaultPlace {
             if error == .exists { throw Failure(.directoryNotEmpty, "\(path) is a vault already", hint: "'envelopefs info \(path)' says more of it.") }
             throw Failure("\(path) cannot be made a vault", error)
         }
-        let foreign = names.filter { $0 != ".envelopefs" }
+        let foreign = names.filter { $0 != ".envelopefs" && !isLeftover($0, in: path) }
         guard foreign.isEmpty else { throw Failure.foreignFiles(path, foreign) }
-        if !names.isEmpty { Console.note("\(path): an earlier 'init' did not finish; it is begun anew") }
+        if names.contains(".envelopefs") { Console.note("\(path): an earlier 'init' did not finish; it is begun anew") }
         return false
     }
 
@@ -96,10 +97,20 @@ enum VaultPlace {
         }
     }
 
+    private static let probeName = ".envelopefs-probe"
+
+    /// Whether it is the probe of an `init` that was killed: nothing was ever written under that name.
+    private static func isLeftover(_ name: String, in path: String) -> Bool {
+        guard name == probeName, let status = try? Paths.status(path + "/" + name, followsLink: false) else { return false }
+        return status.isRegular && status.size == 0
+    }
+
     private static func probe(_ path: String) throws(Errno) {
-        let name = path + "/.envelopefs-probe"
+        let name = path + "/" + probeName
+        if isLeftover(probeName, in: path) { try Paths.remove(name) }
         let file = try SharedDescriptor.open(name, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
-        defer { try? Paths.remove(name) }
+        // Without a name before it has a content: whoever kills this leaves an empty file at most.
+        try Paths.remove(name)
         try file.writeAll([UInt8](repeating: 1, count: 32768).span, at: 0)
         try file.synchronize()
     }

@@ -1,6 +1,7 @@
 // envelopefs mount: the wiring diagram of the program.
 
 import ArgumentParser
+import Cryptography
 import Filesystem
 import FUSE
 import KeyManagement
@@ -89,6 +90,10 @@ enum Daemon {
         let keystore = try KeystoreDoor.open(plan.keystore, secret: secret)
         secret.wipe()
         let keyring = try KeystoreDoor.keyring(of: keystore)
+        if !SecretBytes.isMemoryLocked {
+            logger.warning(
+                "keys could not be locked into memory and may be written to swap: raise the limit ('ulimit -l', LimitMEMLOCK= in a systemd unit) to 8 MiB, or encrypt swap")
+        }
         defer {
             keyring.lock()
             KeystoreDoor.close(keystore)

@@ -41,7 +41,7 @@ struct RunCommand: ParsableCommand {
         do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
-        let status = Result { () throws(Failure) in try Job(command, in: place, startsInside: at == nil).run(signals) }
+        let status = Result { () throws(Failure) in try Job(command, in: place, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
         try end(place)
         switch try status.get() {
         case .exited(0): return
@@ -107,10 +107,20 @@ struct TemporaryPlace {
 struct Job {
     private let spawn: Spawn
 
-    init(_ command: [String], in place: TemporaryPlace, startsInside: Bool) {
+    /// The job is not told where the passphrase or key file is. `CREDENTIALS_DIRECTORY` stays: it is the systemd unit's, whose other credentials are for the job.
+    private static let withheld = ["ENVELOPEFS_MOUNT=", "ENVELOPEFS_PASSPHRASE", "ENVELOPEFS_KEY_FILE="].map { Array($0.utf8) }
+
+    /// - Parameter keepsInput: false where standard input was the passphrase: a file behind it could be read again.
+    init(_ command: [String], in place: TemporaryPlace, startsInside: Bool, keepsInput: Bool) throws(Failure) {
         var spawn = Spawn(command[0], Array(command.dropFirst()))
-        let own = Array("ENVELOPEFS_MOUNT=".utf8)
-        spawn.environment = Environment.all().filter { !$0.starts(with: own) } + [own + Array(place.path.utf8)]
+        spawn.environment = Environment.all().filter { variable in !Self.withheld.contains { variable.starts(with: $0) } } + [Array("ENVELOPEFS_MOUNT=\(place.path)".utf8)]
+        if !keepsInput {
+            do throws(Errno) {
+                spawn.descriptors = [(number: 0, descriptor: try SharedDescriptor.open("/dev/null", .readOnly))]
+            } catch {
+                throw Failure("/dev/null cannot be opened", error)
+            }
+        }
         // What nohup or a script ignores for the job stays ignored; this program itself ignores SIGPIPE alone.
         spawn.restoredSignals = SignalSet([.pipe])
         if startsInside { spawn.directory = Array(place.path.utf8) }

@@ -37,6 +37,12 @@ enum SecretEntry {
         return options.recoveryCode ? .recoveryCode(secret) : .passphrase(secret)
     }
 
+    /// Whether the secret may come from standard input.
+    static func mayReadInput(_ options: SecretOptions) -> Bool {
+        let files = [options.passphraseFile, options.keyFile, options.recoveryCodeFile] + ["ENVELOPEFS_PASSPHRASE_FILE", "ENVELOPEFS_KEY_FILE"].map { Surroundings.value($0) }
+        return files.contains("-")
+    }
+
     /// A passphrase or recovery code from a file.
     static func line(_ path: String) throws(Failure) -> SecretBytes {
         let source = path == "-" ? "standard input" : "file \(path)"
@@ -112,8 +118,14 @@ enum SecretEntry {
         } catch {
             throw Failure(.noSecret, "the passphrase command could not be started: \(error)")
         }
-        let secret = Result { () throws(Failure) in
-            try filled(source) { (bytes: inout MutableByteSpan) throws(Errno) in try SecretSource.read(from: output, into: &bytes) }
+        let secret: SecretBytes
+        do throws(Failure) {
+            secret = try filled(source) { (bytes: inout MutableByteSpan) throws(Errno) in try SecretSource.read(from: output, into: &bytes) }
+        } catch {
+            // It may go on printing for ever: nobody reads that, and nobody waits for it.
+            try? child.send(.kill)
+            _ = try? child.wait()
+            throw error
         }
         let status: POSIX.ExitStatus
         do throws(Errno) {
@@ -124,7 +136,7 @@ enum SecretEntry {
         guard status.isSuccess else {
             throw Failure(.noSecret, "the passphrase command failed with status \(status.shellCode)", hint: "It is run by /bin/sh -c; try it by hand.")
         }
-        return try secret.get()
+        return secret
     }
 
     /// The command, and what it prints. Only the command holds the writing end afterwards.
