@@ -19,6 +19,20 @@ package enum KeyError: Error, Equatable, Sendable {
     case limitExceeded(String)
     /// The key cannot be reached now: the keyring is locked, or the version is not there. The text says which.
     case keyUnavailable(String)
+    /// The version is older than the oldest that may open something.
+    case versionTooOld(KeyID, UInt32, minimum: UInt32)
+    /// The key is protected from deletion.
+    case protected(KeyID)
+    /// Nothing in the key's nature allows this; the text says why.
+    case unsupportedOperation(String)
+    /// The material is not the one that was imported before.
+    case incorrectKeyMaterial
+    case invalidImportToken
+    case expiredImportToken
+    /// The marker of a list is none of that list.
+    case invalidMarker
+    /// Nothing was changed, as asked; it would have been done.
+    case dryRun
     /// The keystore could not be read or written; the text is for people.
     case storage(String)
     case cryptography(CryptographyError)
@@ -28,7 +42,13 @@ package enum KeyError: Error, Equatable, Sendable {
         switch self {
         case .notFound: "NotFoundException"
         case .disabled: "DisabledException"
-        case .invalidState: "KMSInvalidStateException"
+        case .invalidState, .versionTooOld, .protected: "KMSInvalidStateException"
+        case .unsupportedOperation: "UnsupportedOperationException"
+        case .incorrectKeyMaterial: "IncorrectKeyMaterialException"
+        case .invalidImportToken: "InvalidImportTokenException"
+        case .expiredImportToken: "ExpiredImportTokenException"
+        case .invalidMarker: "InvalidMarkerException"
+        case .dryRun: "DryRunOperationException"
         case .invalidCiphertext: "InvalidCiphertextException"
         case .incorrectKey: "IncorrectKeyException"
         case .alreadyExists: "AlreadyExistsException"
@@ -52,6 +72,14 @@ extension KeyError: CustomStringConvertible {
         case .validation(let why): why
         case .limitExceeded(let why): why
         case .keyUnavailable(let why): why
+        case .versionTooOld(let key, let version, let minimum): "key \(key) opens versions from \(minimum) on, and this was made by version \(version)"
+        case .protected(let key): "key \(key) is protected from deletion"
+        case .unsupportedOperation(let why): why
+        case .incorrectKeyMaterial: "the material is not the one that this key had before"
+        case .invalidImportToken: "the import token is not that of the last parameters for import of this key"
+        case .expiredImportToken: "the import token is older than 24 hours; get new parameters for import"
+        case .invalidMarker: "the marker is not one that this list gave"
+        case .dryRun: "it would have been done; nothing was changed"
         case .storage(let why): why
         case .cryptography(let error): "the cryptographic library failed: \(error)"
         }

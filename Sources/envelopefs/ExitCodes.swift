@@ -42,6 +42,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
     case checkDamage = 110
     case checkLeftovers = 111
     case checkIncomplete = 112
+    case ciphertextRefused = 99
     case commandNotExecutable = 126
     case commandNotFound = 127
 
@@ -86,6 +87,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .checkDamage: "`check` found damage: something in the vault cannot be read, or is not shown"
         case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
         case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"
+        case .ciphertextRefused: "the ciphertext or its encryption context was changed, or another key made it"
         case .commandNotExecutable: "`run`: the command was found but could not be executed"
         case .commandNotFound: "`run`: the command was not found"
         }

@@ -17,10 +17,10 @@ struct TamperingTests {
         try keystore.change { database, authentication in
             let id = Data(key.bytes).databaseValue
             let (one, blob) = (1.databaseValue, Data([1, 2, 3]).databaseValue)
-            try authentication.put(.cmkSettings, [id, "Generated".databaseValue, one, one, one, one, .null, .null, blob], database)
+            try authentication.put(.cmkSettings, [id, "Generated".databaseValue, 2560.databaseValue, (Keystore.now() + 86_400).databaseValue, one, one, .null, .null, blob], database)
             try authentication.put(.cmkRotation, [id, 2.databaseValue, "OnDemand".databaseValue], database)
             try authentication.put(.importParameters, [id, blob, one, one, blob, blob], database)
-            try authentication.put(.clock, [one, one], database)
+            try authentication.put(.clock, [one, Keystore.now().databaseValue], database)
         }
         try keystore.close()
         return (place, code)

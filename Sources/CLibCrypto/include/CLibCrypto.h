@@ -17,4 +17,16 @@ void *clibcrypto_map_secret_pages(size_t size, int *is_locked);
 int clibcrypto_unmap_secret_pages(void *pages, size_t size);
 /// A small number that each thread keeps: 0, 1, 2 … in the order of first calls.
 unsigned clibcrypto_thread_number(void);
+
+/// A new RSA key pair, to be freed with EVP_PKEY_free; NULL on failure.
+EVP_PKEY *clibcrypto_generate_rsa(unsigned bits);
+/// The RSA key pair that exactly these bytes (PKCS #8) are; NULL for anything else.
+EVP_PKEY *clibcrypto_rsa_from_private(const unsigned char *bytes, size_t count);
+/// The private half (PKCS #8) or the public half (SubjectPublicKeyInfo) as DER, in memory of libcrypto to be freed with `clibcrypto_free_secret`; its count, or less than 1.
+int clibcrypto_rsa_private(const EVP_PKEY *key, unsigned char **place);
+int clibcrypto_rsa_public(const EVP_PKEY *key, unsigned char **place);
+/// Wipes and frees memory of libcrypto.
+void clibcrypto_free_secret(unsigned char *place, size_t count);
+/// Seals or opens with OAEP and SHA-256. `output` has as many bytes as the key; `*output_count` is that, and then what was written. 1, or less on failure.
+int clibcrypto_rsa_oaep(EVP_PKEY *key, int seals, const unsigned char *input, size_t count, unsigned char *output, size_t *output_count);
 #endif

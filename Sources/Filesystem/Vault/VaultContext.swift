@@ -102,7 +102,7 @@ extension KeyError {
     var errno: Errno {
         switch self {
         case .notFound: .noKey
-        case .disabled, .invalidState, .keyUnavailable: .keyRevoked
+        case .disabled, .invalidState, .versionTooOld, .keyUnavailable: .keyRevoked
         case .invalidCiphertext, .incorrectKey, .validation: .ioError
         default: .ioError
         }

@@ -117,7 +117,8 @@ package final class Keyring: Sendable {
         var found = try key(keyID)
         if found == nil, try refresh() { found = try key(keyID) }
         guard let found else { throw .notFound("key \(keyID)") }
-        guard found.state.allowsSealing else { throw Self.refusal(of: keyID, found.state) }
+        let state = found.effectiveState
+        guard state.allowsSealing else { throw Self.refusal(of: keyID, state) }
         guard let material = found.versions[found.currentVersion] else { throw Self.noVersion(found.currentVersion, of: keyID) }
         return (found.currentVersion, material)
     }
@@ -127,7 +128,9 @@ package final class Keyring: Sendable {
         var found = try key(keyID)
         if found == nil || found?.state.allowsOpening == true && found?.versions[version] == nil, try refresh() { found = try key(keyID) }
         guard let found else { throw .notFound("key \(keyID)") }
-        guard found.state.allowsOpening else { throw Self.refusal(of: keyID, found.state) }
+        let state = found.effectiveState
+        guard state.allowsOpening else { throw Self.refusal(of: keyID, state) }
+        guard version >= found.minimumVersion else { throw .versionTooOld(keyID, version, minimum: found.minimumVersion) }
         guard let material = found.versions[version] else { throw Self.noVersion(version, of: keyID) }
         return material
     }

@@ -9,6 +9,21 @@ struct KeyringKey: Sendable {
     let currentVersion: UInt32
     /// INVARIANT: empty when the state allows no opening, so that the material of a disabled key is not in memory.
     let versions: [UInt32: SecretBytes]
+    /// Older versions open nothing.
+    var minimumVersion: UInt32 = 1
+    /// Of imported material; nil when it does not expire.
+    var expiry: Expiry?
+
+    struct Expiry: Sendable {
+        let date: Int64
+        let clock: @Sendable () -> Int64
+    }
+
+    /// Material whose time is over is no longer used, also where nobody could remove it yet.
+    var effectiveState: KeyState {
+        guard let expiry, state.allowsOpening, expiry.clock() >= expiry.date else { return state }
+        return .pendingImport
+    }
 }
 
 /// All keys at one generation of the keystore; never changed. The material is wiped when the last user lets it go.

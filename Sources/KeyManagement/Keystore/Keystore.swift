@@ -1,4 +1,4 @@
-// The keystore: the persistent side of the embedded KMS core. Making, opening, closing; the verbs stand in KeyVerbs.swift.
+// The keystore: the persistent side of the embedded KMS core. Making, opening, closing; the verbs stand in ../Verbs.
 
 import Bytes
 import Cryptography
@@ -25,14 +25,27 @@ package final class Keystore: Sendable {
         var openedBy: UnlockSlot
         /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
         var seen: (dataVersion: Int64, generation: UInt64)?
+        /// What the verbs that use keys work with; made when the first of them runs.
+        var keyring: Keyring?
+        var openingReport = ScheduleReport()
+        var observer: (@Sendable (KeyEvent) -> Void)?
     }
     private let state: Mutex<State>
+    /// Material was removed, and its sealed form may still stand in the write-ahead log.
+    let owesCheckpoint = Atomic(false)
+    /// Seconds since 1970. Tests set it.
+    let clock: @Sendable () -> Int64
+    /// What was done, or was not, by itself when the keystore was opened.
+    package var openingReport: ScheduleReport { state.withLock { $0.openingReport } }
 
     /// The slot that opened it, as it is sealed now.
     var openedBy: UnlockSlot { state.withLock { $0.openedBy } }
 
-    private init(id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot) {
+    private init(
+        id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot, clock: @escaping @Sendable () -> Int64
+    ) {
         self.id = id
+        self.clock = clock
         self.database = database
         path = database.path
         state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil))
@@ -43,7 +56,8 @@ package final class Keystore: Sendable {
     /// - Parameter showing: gets the text of the recovery code (55 characters) once, before the keystore gets its name, to show it to a person;
     ///   the code is kept nowhere, so if this throws, there is no keystore either.
     package static func create(
-        at path: String, secret: UnlockSecret, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
+        at path: String, secret: UnlockSecret, scrypt: ScryptParameters = .standard, clock: @escaping @Sendable () -> Int64 = { now() },
+        showing: (_ recoveryCode: SecretBytes) throws -> Void
     ) throws(KeystoreError) -> Keystore {
         guard secret.kind != .recovery else { throw .validation("a new keystore makes its recovery code itself") }
         try UnlockSlot.check(secret, scrypt)
@@ -56,16 +70,17 @@ package final class Keystore: Sendable {
             try authentication.seal(header, database)
         }
         // Opening turns on the write-ahead log, and thereby syncs the directory.
-        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0])
+        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0], clock: clock)
         _ = try keystore.verify()
         return keystore
     }
 
     /// The same with a passphrase.
     package static func create(
-        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard, showing: (_ recoveryCode: SecretBytes) throws -> Void
+        at path: String, passphrase: SecretBytes, scrypt: ScryptParameters = .standard, clock: @escaping @Sendable () -> Int64 = { now() },
+        showing: (_ recoveryCode: SecretBytes) throws -> Void
     ) throws(KeystoreError) -> Keystore {
-        try create(at: path, secret: .passphrase(passphrase), scrypt: scrypt, showing: showing)
+        try create(at: path, secret: .passphrase(passphrase), scrypt: scrypt, clock: clock, showing: showing)
     }
 
     private static func makeRoot(
@@ -85,9 +100,11 @@ package final class Keystore: Sendable {
         } catch { throw .cryptography(error) }
     }
 
-    /// Unlocks the keystore at `path` and checks every row of it. Takes half a second with a passphrase.
+    /// Unlocks the keystore at `path`, checks every row of it, and does what is due. Takes half a second with a passphrase.
     /// - Parameter keepsRootKey: for the verbs on slots, rotation of the root key, backups: they need it again.
-    package static func open(at path: String, unlockingWith secret: UnlockSecret, keepsRootKey: Bool = false) throws(KeystoreError) -> Keystore {
+    package static func open(
+        at path: String, unlockingWith secret: UnlockSecret, keepsRootKey: Bool = false, clock: @escaping @Sendable () -> Int64 = { now() }
+    ) throws(KeystoreError) -> Keystore {
         let database = try KeystoreDatabase.open(path)
         let slots = try database.read { try UnlockSlot.all(in: $0, path: path) }
         let (rootKey, slot) = try UnlockSlot.unlock(slots, with: secret)
@@ -96,7 +113,11 @@ package final class Keystore: Sendable {
         let authentication = RowAuthentication(keys: keys, path: path)
         try migrate(database, authentication)
         let header = try database.read { try authentication.verify($0) }
-        return Keystore(id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot)
+        let keystore = Keystore(
+            id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, clock: clock)
+        let report = keystore.applySchedule()
+        keystore.state.withLock { $0.openingReport = report }
+        return keystore
     }
 
     /// Brings a keystore of an older version to this one; nobody is asked, since nothing is lost by it.
@@ -141,9 +162,33 @@ package final class Keystore: Sendable {
         return Keyring(keystoreID: id, contents: contents, source: self)
     }
 
+    /// The keyring of the verbs that use keys, as the keystore is now.
+    func ownKeyring() throws(KeyError) -> Keyring {
+        if let known = state.withLock({ $0.keyring }) {
+            try known.refresh()
+            return known
+        }
+        let made = try keyring()
+        state.withLock { $0.keyring = made }
+        return made
+    }
+
+    /// Has `observer` told of every verb, after it was done or refused. One at a time.
+    package func observe(_ observer: @escaping @Sendable (KeyEvent) -> Void) { state.withLock { $0.observer = observer } }
+
+    func report(_ event: KeyEvent) {
+        let observer = state.withLock { $0.observer }
+        observer?(event)
+    }
+
     /// Forgets the keys and closes the file. Keyrings keep what they hold until they are locked.
     package func close() throws(KeystoreError) {
-        state.withLock { ($0.keys, $0.rootKey) = (nil, nil) }
+        let own = state.withLock { state in
+            (state.keys, state.rootKey) = (nil, nil)
+            defer { state.keyring = nil }
+            return state.keyring
+        }
+        own?.lock()
         try database.close()
     }
 
@@ -200,8 +245,10 @@ package final class Keystore: Sendable {
         return isSame ? error : .rootKeyRotated
     }
 
+    func now() -> Int64 { clock() }
+
     /// Seconds since 1970.
-    static func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
+    package static func now() -> Int64 { Int64(Date().timeIntervalSince1970) }
 }
 
 extension Keystore: KeyringSource {
@@ -221,21 +268,28 @@ extension Keystore: KeyringSource {
                     guard header.generation >= known else { throw KeystoreError.olderGeneration(seen: known, found: header.generation) }
                     if header.generation == known { return KeyringContents(generation: known, keys: [:]) }
                 }
-                return try Self.load(database, header.generation, authentication)
+                return try load(database, header.generation, authentication)
             }
             state.withLock { $0.seen = (dataVersion, contents.generation) }
             return contents.generation == known ? nil : contents
         } catch { throw .storage(explain(error).description) }
     }
 
-    private static func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {
+    private func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {
         var versions: [KeyID: [UInt32: SecretBytes]] = [:]
         let rows = try KeyRow.all(in: database)
+        let settings = Dictionary(try KeySettings.all(in: database).map { ($0.keyID, $0) }) { first, _ in first }
         let open = Set(rows.filter { $0.state.allowsOpening }.map(\.keyID))
-        for row in try KeyVersionRow.all(in: database) where open.contains(row.keyID) {
+        for row in try KeyVersionRow.all(in: database) where open.contains(row.keyID) && row.version >= settings[row.keyID]?.minimumVersion ?? 1 {
             versions[row.keyID, default: [:]][row.version] = try row.material(authentication)
         }
-        let keys = rows.map { ($0.keyID, KeyringKey(state: $0.state, currentVersion: $0.currentVersion, versions: versions[$0.keyID] ?? [:])) }
+        let keys = rows.map { row in
+            let expiresAt = settings[row.keyID]?.materialExpiresAt
+            let key = KeyringKey(
+                state: row.state, currentVersion: row.currentVersion, versions: versions[row.keyID] ?? [:],
+                minimumVersion: settings[row.keyID]?.minimumVersion ?? 1, expiry: expiresAt.map { KeyringKey.Expiry(date: $0, clock: clock) })
+            return (row.keyID, key)
+        }
         return KeyringContents(generation: generation, keys: Dictionary(keys, uniquingKeysWith: { first, _ in first }))
     }
 }

@@ -87,6 +87,13 @@ final class KeystoreDatabase: Sendable {
         try Self.translating(path) { try queue.writeWithoutTransaction { try $0.execute(sql: statement) } }
     }
 
+    /// Moves the write-ahead log into the database and cuts it to nothing. False when another process reads from it just now.
+    func emptyLog() throws(KeystoreError) -> Bool {
+        try Self.translating(path) {
+            try queue.writeWithoutTransaction { try Row.fetchOne($0, sql: "PRAGMA wal_checkpoint(TRUNCATE)").map { ($0[0] as Int) == 0 } ?? false }
+        }
+    }
+
     func close() throws(KeystoreError) {
         try Self.translating(path) { try queue.close() }
     }

@@ -20,10 +20,20 @@ final class RootKeys: Sendable {
 
     /// The material of a version, 32 bytes, sealed for storing: a random nonce, and ciphertext and tag.
     func seal(_ material: SecretBytes, as header: WrappedKeyHeader) throws(CryptographyError) -> (nonce: [UInt8], sealed: [UInt8]) {
+        try sealBytes(material, authenticating: header.versionName)
+    }
+
+    /// The reverse of `seal`. Throws `authenticationFailed` for any change.
+    func open(nonce: [UInt8], sealed: [UInt8], as header: WrappedKeyHeader) throws(CryptographyError) -> SecretBytes {
+        guard sealed.count == Keystore.materialSize + AEADKey.tagSize else { throw .authenticationFailed }
+        return try openBytes(nonce: nonce, sealed: sealed, authenticating: header.versionName)
+    }
+
+    /// Any secret, sealed for storing. `associated` says what it is, unlike all others: a key id and version take 20 bytes, a label more.
+    func sealBytes(_ secret: SecretBytes, authenticating associated: [UInt8]) throws(CryptographyError) -> (nonce: [UInt8], sealed: [UInt8]) {
         let nonce = try Random.bytes(AEADKey.nonceSize)
-        let associated = header.versionName
-        var sealed = [UInt8](repeating: 0, count: material.count + AEADKey.tagSize)
-        try material.withBytes { plain throws(CryptographyError) in
+        var sealed = [UInt8](repeating: 0, count: secret.count + AEADKey.tagSize)
+        try secret.withBytes { plain throws(CryptographyError) in
             var tag = InlineArray<16, UInt8>(repeating: 0)
             var tagBytes = tag.mutableSpan
             var bytes = sealed.mutableSpan
@@ -34,17 +44,16 @@ final class RootKeys: Sendable {
         return (nonce, sealed)
     }
 
-    /// The reverse of `seal`. Throws `authenticationFailed` for any change.
-    func open(nonce: [UInt8], sealed: [UInt8], as header: WrappedKeyHeader) throws(CryptographyError) -> SecretBytes {
-        guard sealed.count == Keystore.materialSize + AEADKey.tagSize, nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
-        let associated = header.versionName
-        let material = try SecretBytes(count: Keystore.materialSize)
-        try material.withMutableBytes { plain throws(CryptographyError) in
+    /// The reverse of `sealBytes`. Throws `authenticationFailed` for any change.
+    func openBytes(nonce: [UInt8], sealed: [UInt8], authenticating associated: [UInt8]) throws(CryptographyError) -> SecretBytes {
+        guard sealed.count >= AEADKey.tagSize, nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
+        let secret = try SecretBytes(count: sealed.count - AEADKey.tagSize)
+        try secret.withMutableBytes { plain throws(CryptographyError) in
             let count = plain.count
             try sealing.open(
                 sealed.span.slice(0, count), nonce: nonce.span, authenticating: associated.span,
                 tag: sealed.span.slice(count, AEADKey.tagSize), into: &plain)
         }
-        return material
+        return secret
     }
 }

@@ -61,6 +61,13 @@ struct KeyRow {
         try Row.fetchAll(database, sql: "SELECT * FROM cmk ORDER BY created_at, key_id").map { try KeyRow($0) }
     }
 
+    /// Some, oldest first.
+    static func some(in database: Database, after: KeyRow?, limit: Int) throws -> [KeyRow] {
+        let sql = "SELECT * FROM cmk WHERE (created_at, key_id) > (?, ?) ORDER BY created_at, key_id LIMIT ?"
+        let arguments: StatementArguments = [after?.createdAt ?? .min, Data(after?.keyID.bytes ?? []), limit]
+        return try Row.fetchAll(database, sql: sql, arguments: arguments).map { try KeyRow($0) }
+    }
+
     static func find(_ keyID: KeyID, in database: Database) throws -> KeyRow? {
         try Row.fetchOne(database, sql: "SELECT * FROM cmk WHERE key_id = ?", arguments: [Data(keyID.bytes)]).map { try KeyRow($0) }
     }
@@ -91,10 +98,13 @@ struct KeyVersionRow {
 
     /// A version with fresh random material.
     init(newFor keyID: KeyID, version: UInt32, createdAt: Int64, keys: RootKeys) throws(CryptographyError) {
+        try self.init(for: keyID, version: version, createdAt: createdAt, material: SecretBytes.random(count: Keystore.materialSize), keys: keys)
+    }
+
+    init(for keyID: KeyID, version: UInt32, createdAt: Int64, material: SecretBytes, keys: RootKeys) throws(CryptographyError) {
         self.keyID = keyID
         self.version = version
         self.createdAt = createdAt
-        let material = try SecretBytes.random(count: Keystore.materialSize)
         (nonce, sealedMaterial) = try keys.seal(material, as: WrappedKeyHeader(keyID: keyID, version: version))
     }
 

@@ -98,6 +98,13 @@ enum Daemon {
             keyring.lock()
             KeystoreDoor.close(keystore)
         }
+        let housekeeping: Housekeeping
+        do throws(Errno) {
+            housekeeping = try Housekeeping.start(keystore, keyring, logger: logger)
+        } catch {
+            throw Failure("no thread can be started", error)
+        }
+        defer { housekeeping.stop() }
         let vault: Vault
         do throws(VaultError) {
             vault = try Vault(

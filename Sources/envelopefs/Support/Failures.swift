@@ -25,13 +25,27 @@ extension Failure {
         let reason: ExitReason =
             switch error {
             case .notFound: .keyNotFound
-            case .disabled, .invalidState, .keyUnavailable: .keyUnusable
+            case .disabled, .invalidState, .keyUnavailable, .versionTooOld, .protected, .unsupportedOperation: .keyUnusable
             case .alreadyExists: .alreadyExists
-            case .validation: .usage
+            case .validation, .invalidMarker: .usage
+            case .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken, .expiredImportToken: .ciphertextRefused
             case .storage: .keystoreUnreadable
             default: .failure
             }
-        self.init(reason, error.description)
+        self.init(reason, error.description, hint: Failure.hint(error))
+    }
+
+    private static func hint(_ error: KeyError) -> String {
+        switch error {
+        case .disabled(let key): "'envelopefs key enable \(key)' makes it usable."
+        case .invalidState(let key, .pendingDeletion): "'envelopefs key cancel-deletion \(key)' takes the deletion back."
+        case .invalidState(let key, .pendingImport): "Its material has to be imported: 'envelopefs key import-parameters \(key)'."
+        case .invalidState(let key, .decryptOnly): "It was retired: 'envelopefs key enable \(key)' lets it seal again."
+        case .invalidState(let key, .destroyed): "The material of \(key) is gone for ever."
+        case .protected(let key): "'envelopefs key unprotect \(key)' takes the protection away."
+        case .invalidCiphertext: "The encryption context must be given as it was (--context)."
+        default: ""
+        }
     }
 
     /// Why a vault could not be made, opened or closed.

@@ -29,7 +29,12 @@ enum KeystoreDoor {
     /// - Parameter forSlots: the root key stays in memory, for the verbs that need it again.
     static func open(_ path: String, secret: UnlockSecret, forSlots: Bool = false) throws(Failure) -> Keystore {
         try protect()
-        do throws(KeystoreError) { return try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots) } catch { throw Failure(error, path: path) }
+        let keystore: Keystore
+        do throws(KeystoreError) {
+            keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots)
+        } catch { throw Failure(error, path: path) }
+        Console.note(keystore.openingReport)
+        return keystore
     }
 
     static func keyring(of keystore: Keystore) throws(Failure) -> Keyring {

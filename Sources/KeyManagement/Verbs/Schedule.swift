@@ -1,0 +1,155 @@
+// What happens when its time has come: rotations, deletions, the expiry of imported material. Docs/decisions/0040 says how far the clock is believed.
+
+import FoundationEssentials
+import GRDB
+
+/// What `applySchedule` did, and what it did not do.
+package struct ScheduleReport: Sendable, Equatable {
+    package enum Waiting: Sendable, Equatable {
+        /// The clock is further ahead of the last use than is believed: deletions and expiries wait for `acceptTime`.
+        case timeNotAccepted(seen: Int64, now: Int64, deletions: [KeyID], expiries: [KeyID])
+        /// The keystore could not be written; the text says why.
+        case notWritten(String)
+    }
+    package var rotated: [KeyID] = []
+    package var destroyed: [KeyID] = []
+    package var expired: [KeyID] = []
+    package var waiting: Waiting?
+}
+
+extension Keystore {
+    /// Seconds that the clock may be ahead of the highest time seen, to be believed where something is destroyed: 30 days.
+    static let believedJump = 30 * day
+    /// Seconds after which the time seen is written down again.
+    static let timeGranularity = day
+
+    /// The highest time that was believed; nil when none was written down yet.
+    static func seenTime(_ database: Database) throws -> Int64? {
+        try Int64.fetchOne(database, sql: "SELECT seen_at FROM clock WHERE id = 1")
+    }
+
+    /// Writes the time down with a change, if it is believed and news.
+    func noteTime(_ change: KeyChange) throws {
+        let seen = try Self.seenTime(change.database)
+        if let seen, change.now - seen < Self.timeGranularity || change.now - seen > Self.believedJump { return }
+        try change.authentication.put(.clock, [1.databaseValue, change.now.databaseValue], change.database)
+    }
+
+    /// Believes the clock although it is far ahead of the last use. What is due then happens now.
+    package func acceptTime(dryRun: Bool = false) throws(KeyError) -> ScheduleReport {
+        try perform(.acceptTime, dryRun: dryRun) { change in
+            try change.authentication.put(.clock, [1.databaseValue, max(change.now, Self.seenTime(change.database) ?? 0).databaseValue], change.database)
+        }
+        return applySchedule()
+    }
+
+    /// Does what is due, in one change, and then leaves no trace of destroyed material in the file. Runs when a keystore is opened; a mount calls it now and then.
+    @discardableResult
+    package func applySchedule() -> ScheduleReport {
+        var report = ScheduleReport()
+        do throws(KeyError) {
+            let plan = try read { try SchedulePlan($0, now: now()) }
+            report.waiting = plan.waiting
+            if plan.isSomethingDue { try apply(plan, &report) }
+            if plan.isTimeNews { try perform(.acceptTime) { _ in } }
+            try forgetDestroyed()
+        } catch {
+            report.waiting = .notWritten(error.description)
+        }
+        return report
+    }
+
+    private func apply(_ plan: SchedulePlan, _ report: inout ScheduleReport) throws(KeyError) {
+        // Each is a verb of its own; what another process did since is refused by the state, and not an error.
+        for settings in plan.deletions {
+            if try applyOne(.deleteKey, settings, { change, row, settings in
+                guard let date = settings.deleteAt, date <= plan.time else { return false }
+                try destroy(row, settings, change)
+                return true
+            }) { report.destroyed.append(settings.keyID) }
+        }
+        for settings in plan.expiries {
+            if try applyOne(.expireKeyMaterial, settings, { change, row, settings in
+                guard let date = settings.materialExpiresAt, date <= plan.time else { return false }
+                try removeImported(row, settings, change)
+                return true
+            }) { report.expired.append(settings.keyID) }
+        }
+        for settings in plan.rotations {
+            if try applyOne(.rotateKeyAutomatically, settings, { change, row, settings in
+                guard let days = settings.rotationDays, SchedulePlan.isDue(settings, now: change.now) else { return false }
+                _ = try rotate(row, .automatic, change)
+                var settings = settings
+                settings.rotateAt = change.now + Int64(days) * Self.day
+                try change.put(settings)
+                return true
+            }) { report.rotated.append(settings.keyID) }
+        }
+    }
+
+    private func applyOne(
+        _ operation: KeyOperation, _ known: KeySettings, _ body: (KeyChange, KeyRow, KeySettings) throws -> Bool
+    ) throws(KeyError) -> Bool {
+        do throws(KeyError) {
+            return try perform(operation) { change in
+                let row = try change.find(KeyReference(known.keyID))
+                return try body(change, row, try change.settings(of: row))
+            }
+        } catch {
+            switch error {
+            case .notFound, .disabled, .invalidState: return false
+            default: throw error
+            }
+        }
+    }
+
+    /// Empties the write-ahead log after material was removed: pages of the database are overwritten then, and the log is cut. Waits for readers; what could not be done is
+    /// tried again at the next call.
+    func forgetDestroyed() throws(KeyError) {
+        guard owesCheckpoint.load(ordering: .relaxed) else { return }
+        do throws(KeystoreError) {
+            if try database.emptyLog() { owesCheckpoint.store(false, ordering: .relaxed) }
+        } catch { throw .storage(error.description) }
+    }
+}
+
+/// What is due at one moment.
+private struct SchedulePlan {
+    /// The time up to which what destroys something is due.
+    let time: Int64
+    let deletions, expiries, rotations: [KeySettings]
+    let waiting: ScheduleReport.Waiting?
+    let isTimeNews: Bool
+
+    var isSomethingDue: Bool { !(deletions.isEmpty && expiries.isEmpty && rotations.isEmpty) }
+
+    init(_ database: Database, now: Int64) throws {
+        let seen = try Keystore.seenTime(database)
+        let isBelieved = now - (seen ?? now) <= Keystore.believedJump
+        let latest = max(now, seen ?? now)
+        time = isBelieved ? latest : seen ?? now
+        // Before the first change there is nothing to wait for.
+        isTimeNews = isBelieved && seen.map { now - $0 >= Keystore.timeGranularity } ?? false
+        let due = try KeySettings.all(in: database, where: "delete_at <= ? OR material_expires_at <= ?", [latest, latest])
+        let limit = time
+        let deletions = due.filter { $0.deleteAt.map { $0 <= limit } ?? false }
+        let expiries = due.filter { $0.deleteAt.map { $0 <= limit } != true && $0.materialExpiresAt.map { $0 <= limit } ?? false }
+        (self.deletions, self.expiries) = (deletions, expiries)
+        let states = Dictionary(try KeyRow.all(in: database).map { ($0.keyID, $0.state) }) { first, _ in first }
+        rotations = try KeySettings.all(in: database, where: "rotation_days IS NOT NULL")
+            .filter { states[$0.keyID] == .enabled && Self.isDue($0, now: now) }
+        let held = due.filter { settings in !deletions.contains(settings) && !expiries.contains(settings) }
+        waiting =
+            held.isEmpty
+            ? nil
+            : .timeNotAccepted(
+                seen: seen ?? now, now: now, deletions: held.filter { $0.deleteAt != nil }.map(\.keyID),
+                expiries: held.filter { $0.deleteAt == nil }.map(\.keyID))
+    }
+
+    /// A rotation destroys nothing, so the clock is believed; one that is planned further away than its period was planned by a clock that was wrong.
+    static func isDue(_ settings: KeySettings, now: Int64) -> Bool {
+        guard let days = settings.rotationDays, let date = settings.rotateAt else { return false }
+        return date <= now || date > now + Int64(days) * Keystore.day
+    }
+}

@@ -1,0 +1,75 @@
+// envelopefs key: customer master keys. The verbs themselves are Keystore's.
+
+import ArgumentParser
+import KeyManagement
+
+/// Verbs of customer master keys.
+struct KeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Create, use, rotate and delete keys.",
+        discussion: "KEY is an id, alias/NAME, or the full name efs:kms:KEYSTORE:key/ID. Docs/KEYS.md has an example of each.",
+        subcommands: [
+            Create.self, List.self, Describe.self, Aliases.self, Alias.self, Describing.self, Tag.self, Untag.self, Enable.self, Disable.self, Retire.self,
+            Rotate.self, RotationPeriod.self, Rotations.self, MinimumVersion.self, Protect.self, Unprotect.self, ScheduleDeletion.self,
+            CancelDeletion.self, AcceptTime.self, ParametersForImport.self, Import.self, DeleteMaterial.self, Encrypt.self, Decrypt.self,
+            ReEncrypt.self, GenerateDataKey.self, GenerateDataKeyWithoutPlaintext.self, RandomBytes.self,
+        ])
+}
+
+/// A key, and the way to it.
+struct KeyArgument: ParsableArguments {
+    @Argument(help: "An id, alias/NAME or full name.") var key: String
+    @OptionGroup var access: KeystoreAccess
+
+    /// Does something with the key.
+    func use<Answer>(
+        _ ask: (Keystore, KeyReference) throws(KeyError) -> Answer, then answer: (Answer) throws(Failure) -> Void = { _ in }
+    ) throws(Failure) {
+        try access.use({ keystore throws(KeyError) in try ask(keystore, KeyReference(key)) }, then: answer)
+    }
+}
+
+/// The option of every verb that changes something or uses a key.
+struct DryRunOption: ParsableArguments {
+    @Flag(help: "Only say whether it would be done; change nothing.") var dryRun = false
+}
+
+/// The options with which a command opens the keystore, and the opening.
+struct KeystoreAccess: ParsableArguments {
+    @OptionGroup var keystoreOptions: KeystoreOptions
+    @OptionGroup var secretOptions: SecretOptions
+
+    /// Opens the keystore, asks it, closes it, and passes the answer on. Where only a dry run was asked for, there is no answer.
+    func use<Answer>(_ ask: (Keystore) throws(KeyError) -> Answer, then answer: (Answer) throws(Failure) -> Void) throws(Failure) {
+        let path = try keystoreOptions.path()
+        try KeystoreDoor.requireReadable(path, hint: nil)
+        let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: path))
+        let keystore = try KeystoreDoor.open(path, secret: secret)
+        defer { KeystoreDoor.close(keystore) }
+        secret.wipe()
+        let found: Answer
+        do throws(KeyError) {
+            found = try ask(keystore)
+        } catch {
+            guard error == .dryRun else { throw Failure(error) }
+            Console.note(error.description)
+            return
+        }
+        try answer(found)
+    }
+}
+
+/// `k=v` pairs of an option that may be repeated.
+enum Pairs {
+    static func parse(_ texts: [String], _ what: String, option: String) throws(Failure) -> [(name: String, value: String)] {
+        var pairs: [(name: String, value: String)] = []
+        for text in texts {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, !parts[0].isEmpty, !pairs.contains(where: { $0.name == parts[0] }) else {
+                throw Failure(.usage, "'\(text)' is not a \(what), or is given twice", hint: "Write \(option) KEY=VALUE.")
+            }
+            pairs.append((name: parts[0], value: parts[1]))
+        }
+        return pairs
+    }
+}

@@ -1,0 +1,77 @@
+// What a mount does beside serving: it sees changes of keys within a second, and does what is due in the keystore.
+
+import KeyManagement
+import Logging
+import POSIX
+import Synchronization
+
+/// A thread that keeps a keyring up to date, from `start` to `stop`.
+final class Housekeeping: Sendable {
+    private static let step: UInt64 = 100_000_000
+    /// Steps between looks at the keystore, and at its calendar.
+    private static let refreshSteps = 8
+    private static let scheduleSteps = 600
+
+    private let keystore: Keystore
+    private let keyring: Keyring
+    private let logger: Logger
+    private let isOver = Atomic(false)
+    private let thread = Mutex(POSIX.Thread?.none)
+
+    private init(_ keystore: Keystore, _ keyring: Keyring, _ logger: Logger) {
+        self.keystore = keystore
+        self.keyring = keyring
+        self.logger = logger
+    }
+
+    static func start(_ keystore: Keystore, _ keyring: Keyring, logger: Logger) throws(Errno) -> Housekeeping {
+        let housekeeping = Housekeeping(keystore, keyring, logger)
+        let thread = try Thread.start(name: "housekeeping") { housekeeping.run() }
+        housekeeping.thread.withLock { $0 = thread }
+        return housekeeping
+    }
+
+    /// Returns when the thread has ended. Before the keystore is closed.
+    func stop() {
+        isOver.store(true, ordering: .relaxed)
+        let thread = thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        do throws(Errno) { try thread?.join() } catch { logger.warning("the housekeeping thread did not end well: \(error)") }
+    }
+
+    private func run() {
+        var count = 0
+        var complaint = ""
+        while !isOver.load(ordering: .relaxed) {
+            SystemClock.sleep(nanoseconds: Self.step)
+            count += 1
+            if count % Self.refreshSteps == 0 { refresh(&complaint) }
+            if count % Self.scheduleSteps == 0 { log(keystore.applySchedule()) }
+        }
+    }
+
+    private func refresh(_ complaint: inout String) {
+        do throws(KeyError) {
+            if try keyring.refresh() { logger.info("the keys in the keystore have changed: generation \(keyring.generation)") }
+            complaint = ""
+        } catch {
+            // Locked on purpose: nothing to say. Else said once, and not every second.
+            if keyring.isLocked || complaint == error.description { return }
+            complaint = error.description
+            logger.error("changes of keys are not seen: \(complaint)")
+        }
+    }
+
+    private func log(_ report: ScheduleReport) {
+        for key in report.rotated { logger.notice("key \(key) was rotated: its period is over") }
+        for key in report.destroyed { logger.notice("key \(key) was destroyed: its deletion was due") }
+        for key in report.expired { logger.notice("the imported material of key \(key) has expired and was removed") }
+        switch report.waiting {
+        case nil: break
+        case .notWritten(let why): logger.error("what is due in the keystore was not done: \(why)")
+        case .timeNotAccepted: logger.warning("the clock is far ahead of the keystore's last use: deletions wait for 'envelopefs key accept-time'")
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// Bytes of the commands that use keys: from files and pipes, and to them.
+
+import Bytes
+import Cryptography
+import FoundationEssentials
+import KeyManagement
+import POSIX
+
+enum KeyBytes {
+    /// Longest ciphertext, in bytes: base64 of the longest takes less.
+    private static let greatestCiphertext = 65_536
+
+    /// What is to be encrypted, straight into locked memory. One byte more than may be encrypted is read, so that too much is refused and not cut.
+    static func readPlaintext(_ path: String?, access: KeystoreAccess) throws(Failure) -> SecretBytes {
+        try check(path, access)
+        let name = path ?? "standard input"
+        do {
+            let room = try SecretBytes(count: 4097)
+            defer { room.wipe() }
+            let source = try open(path)
+            let count = try room.withMutableBytes { (bytes: inout MutableByteSpan) throws(Errno) in try source.readSequence(into: &bytes) }
+            guard count <= 4096 else { throw Failure(.usage, "\(name) holds more than the 4096 bytes that can be encrypted", hint: "Encrypt it with a data key: 'envelopefs key generate-data-key'.") }
+            guard count > 0 else { throw Failure(.usage, "\(name) is empty: there is nothing to encrypt") }
+            return try room.withBytes { bytes throws(CryptographyError) in try SecretBytes(copying: bytes.slice(0, count)) }
+        } catch let error as Errno {
+            throw Failure("\(name) cannot be read", error)
+        } catch let error as Failure {
+            throw error
+        } catch {
+            throw Failure(.failure, "no memory for what is to be encrypted", hint: "Memory that can be locked may be exhausted: see 'ulimit -l'.")
+        }
+    }
+
+    static func readCiphertext(_ path: String?, base64: Bool, access: KeystoreAccess) throws(Failure) -> [UInt8] {
+        try check(path, access)
+        let name = path ?? "standard input"
+        let bytes: [UInt8]
+        do throws(Errno) { bytes = try open(path).readToEnd(limit: greatestCiphertext) } catch { throw Failure("\(name) cannot be read", error) }
+        guard base64 else { return bytes }
+        let text = bytes.filter { ![9, 10, 13, 32].contains($0) }
+        guard let data = Data(base64Encoded: Data(text)) else { throw Failure(.ciphertextRefused, "\(name) is not base64") }
+        return Array(data)
+    }
+
+    /// Bytes of a file that are not secret.
+    static func read(_ path: String, limit: Int) throws(Failure) -> [UInt8] {
+        do throws(Errno) { return try Paths.read(path, limit: limit) } catch { throw Failure("\(path) cannot be read", error) }
+    }
+
+    static func writeCiphertext(_ ciphertext: [UInt8], to path: String?, base64: Bool) throws(Failure) {
+        guard base64 else { return try write(ciphertext.span, to: path) }
+        let text = Array((Data(ciphertext).base64EncodedString() + "\n").utf8)
+        try write(text.span, to: path)
+    }
+
+    static func write(_ secret: SecretBytes, to path: String?) throws(Failure) {
+        try secret.withBytes { bytes throws(Failure) in try write(bytes, to: path) }
+    }
+
+    /// Standard output, or a file that only its owner may read: also when it was there with another mode.
+    static func write(_ bytes: ByteSpan, to path: String?) throws(Failure) {
+        let name = path ?? "standard output"
+        do throws(Errno) {
+            guard let path, path != "-" else { return try SharedDescriptor.standardOutput.writeSequence(bytes) }
+            let file = try SharedDescriptor.open(path, [.writeOnly, .create, .truncate], mode: 0o600)
+            if try file.status().isRegular { try file.changeMode(0o600) }
+            try file.writeSequence(bytes)
+        } catch {
+            throw Failure("\(name) cannot be written", error)
+        }
+    }
+
+    private static func open(_ path: String?) throws(Errno) -> SharedDescriptor {
+        guard let path, path != "-" else { return .standardInput }
+        return try SharedDescriptor.open(path, [.readOnly])
+    }
+
+    /// Standard input gives the passphrase, or the data; not both.
+    private static func check(_ path: String?, _ access: KeystoreAccess) throws(Failure) {
+        let secret = access.secretOptions
+        let takesInput = [secret.passphraseFile, secret.keyFile, secret.recoveryCodeFile].contains("-")
+        if takesInput && (path == nil || path == "-") {
+            throw Failure(.usage, "standard input cannot give both the passphrase and the data", hint: "Give one of them as a file: --in FILE, or --passphrase-file FILE.")
+        }
+    }
+}
