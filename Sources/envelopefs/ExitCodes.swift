@@ -39,6 +39,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
     case daemonDied = 95
     case fileDamaged = 96
     case slotRefused = 97
+    case auditBroken = 98
     case checkDamage = 110
     case checkLeftovers = 111
     case checkIncomplete = 112
@@ -84,6 +85,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .daemonDied: "the background process ended before the mount was ready"
         case .fileDamaged: "the file is not one that this vault can open"
         case .slotRefused: "the unlock slot does not exist, or must stay"
+        case .auditBroken: "the audit log was changed, reordered or cut; the message says where"
         case .checkDamage: "`check` found damage: something in the vault cannot be read, or is not shown"
         case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
         case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"

@@ -23,6 +23,9 @@ package final class Keystore: Sendable {
         /// Only for the verbs that seal it again, in a keystore opened for them.
         var rootKey: SecretBytes?
         var openedBy: UnlockSlot
+        /// Who the audit log says it was, and who is told of an entry that could not be written.
+        var actor = AuditActor.unknown
+        var auditFailed: @Sendable (KeystoreError) -> Void = { _ in }
         /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
         var seen: (dataVersion: Int64, generation: UInt64)?
         /// What the verbs that use keys work with; made when the first of them runs.
@@ -56,21 +59,26 @@ package final class Keystore: Sendable {
     /// - Parameter showing: gets the text of the recovery code (55 characters) once, before the keystore gets its name, to show it to a person;
     ///   the code is kept nowhere, so if this throws, there is no keystore either.
     package static func create(
-        at path: String, secret: UnlockSecret, scrypt: ScryptParameters = .standard, clock: @escaping @Sendable () -> Int64 = { now() },
+        at path: String, secret: UnlockSecret, scrypt: ScryptParameters = .standard, actor: AuditActor = .unknown,
+        clock: @escaping @Sendable () -> Int64 = { now() },
         showing: (_ recoveryCode: SecretBytes) throws -> Void
     ) throws(KeystoreError) -> Keystore {
         guard secret.kind != .recovery else { throw .validation("a new keystore makes its recovery code itself") }
         try UnlockSlot.check(secret, scrypt)
         let creation = try KeystoreCreation(path: path)
-        let (id, keys, slots, code) = try makeRoot(secret, scrypt: scrypt)
+        let (id, rootKey, keys, slots, code) = try makeRoot(secret, scrypt: scrypt)
         let authentication = RowAuthentication(keys: keys, path: path)
         try creation.run(showing: { try showing(code) }) { database in
             for slot in slots { try authentication.put(.unlockSlot, slot.values, database) }
+            let log = AuditLog(database: database, authentication: authentication)
+            try log.start(rootKey: rootKey)
+            try log.append([AuditEvent("CreateKeystore")], by: actor, now: now())
             let header = KeystoreHeader(keystoreID: id, createdAt: now(), generation: 0, rowCount: 0, digest: [])
             try authentication.seal(header, database)
         }
         // Opening turns on the write-ahead log, and thereby syncs the directory.
         let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0], clock: clock)
+        keystore.identify(as: actor) { _ in }
         _ = try keystore.verify()
         return keystore
     }
@@ -85,7 +93,7 @@ package final class Keystore: Sendable {
 
     private static func makeRoot(
         _ secret: UnlockSecret, scrypt: ScryptParameters
-    ) throws(KeystoreError) -> (KeystoreID, RootKeys, [UnlockSlot], SecretBytes) {
+    ) throws(KeystoreError) -> (KeystoreID, SecretBytes, RootKeys, [UnlockSlot], SecretBytes) {
         do throws(CryptographyError) {
             let rootKey = try SecretBytes.random(count: rootKeySize)
             let recovery = try SecretBytes.random(count: RecoveryCode.byteCount)
@@ -96,7 +104,7 @@ package final class Keystore: Sendable {
                 try UnlockSlot.seal(
                     rootKey, with: recovery, kind: .recovery, scrypt: nil, number: 2, createdAt: now(), salt: try Random.bytes(32)),
             ]
-            return (try KeystoreID.random(), try RootKeys(rootKey: rootKey), slots, try RecoveryCode.text(of: recovery))
+            return (try KeystoreID.random(), rootKey, try RootKeys(rootKey: rootKey), slots, try RecoveryCode.text(of: recovery))
         } catch { throw .cryptography(error) }
     }
 
@@ -111,7 +119,7 @@ package final class Keystore: Sendable {
         let keys: RootKeys
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
         let authentication = RowAuthentication(keys: keys, path: path)
-        try migrate(database, authentication)
+        try migrate(database, authentication, rootKey: rootKey)
         let header = try database.read { try authentication.verify($0) }
         let keystore = Keystore(
             id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, clock: clock)
@@ -121,12 +129,17 @@ package final class Keystore: Sendable {
     }
 
     /// Brings a keystore of an older version to this one; nobody is asked, since nothing is lost by it.
-    private static func migrate(_ database: KeystoreDatabase, _ authentication: RowAuthentication) throws(KeystoreError) {
+    private static func migrate(_ database: KeystoreDatabase, _ authentication: RowAuthentication, rootKey: SecretBytes) throws(KeystoreError) {
         let path = database.path
         let found = try database.read { try Schema.check($0, path: path) }
         guard found < Schema.version else { return }
         do throws(KeystoreFailure) {
-            try database.write { try Schema.migrate($0, authentication, path: path) }
+            try database.write { database in
+                try Schema.migrate(database, authentication, path: path) { database in
+                    let log = AuditLog(database: database, authentication: authentication)
+                    if try !log.isThere() { try log.start(rootKey: rootKey) }
+                }
+            }
         } catch {
             let why = error.asKeystoreError(path)
             switch why {
@@ -136,6 +149,13 @@ package final class Keystore: Sendable {
             }
         }
     }
+
+    /// Who uses this keystore, for the audit log, and who is to be told when an entry for a use could not be written.
+    package func identify(as actor: AuditActor, onAuditFailure: @escaping @Sendable (KeystoreError) -> Void) {
+        state.withLock { ($0.actor, $0.auditFailed) = (actor, onAuditFailure) }
+    }
+    var auditActor: AuditActor { state.withLock { $0.actor } }
+    func auditFailed(_ error: KeystoreError) { state.withLock { $0.auditFailed }(error) }
 
     /// Throws `closed`, and `validation` for a keystore that was not opened with `keepsRootKey`.
     func rootKey() throws(KeystoreError) -> SecretBytes {
@@ -210,7 +230,7 @@ package final class Keystore: Sendable {
                 _ = try authentication.verify(database)
                 return try body(database)
             }
-        } catch { throw .storage(explain(error).description) }
+        } catch { throw .storage(explained(error).description) }
     }
 
     /// Runs `body` on rows that were all checked, and counts what it changed as one change. Durable when this returns.
@@ -232,13 +252,13 @@ package final class Keystore: Sendable {
             state.withLock { $0.seen = nil }
             return result
         } catch {
-            if case .keystore(let refused) = error { throw .keystore(explain(refused)) }
+            if case .keystore(let refused) = error { throw .keystore(explained(refused)) }
             throw error
         }
     }
 
     /// A keystore whose own row has another MAC may be one whose root key was rotated meanwhile: then the slot that opened it was sealed anew.
-    private func explain(_ error: KeystoreError) -> KeystoreError {
+    func explained(_ error: KeystoreError) -> KeystoreError {
         guard case .rowRefused("keystore/1", .edited) = error else { return error }
         let slots = (try? database.read { try UnlockSlot.all(in: $0, path: path) }) ?? []
         let isSame = slots.isEmpty || slots.contains { $0.salt == openedBy.salt }
@@ -272,7 +292,7 @@ extension Keystore: KeyringSource {
             }
             state.withLock { $0.seen = (dataVersion, contents.generation) }
             return contents.generation == known ? nil : contents
-        } catch { throw .storage(explain(error).description) }
+        } catch { throw .storage(explained(error).description) }
     }
 
     private func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {

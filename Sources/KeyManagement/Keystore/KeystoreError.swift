@@ -43,6 +43,8 @@ package indirect enum KeystoreError: Error, Equatable, Sendable {
     case slotsWithoutSecret([Int64])
     /// Another process rotated the root key: this one knows the old one.
     case rootKeyRotated
+    /// The audit log was changed outside; the text says how. Nothing is appended to it.
+    case auditBroken(String)
     /// A slot asks for more work than is allowed, and was not tried.
     case excessiveParameters(slot: String)
     case busy(path: String)
@@ -92,6 +94,7 @@ extension KeystoreError: CustomStringConvertible {
             "slot \(number) has just opened the keystore; open it by another slot, which proves that one works, or replace this one"
         case .slotsWithoutSecret(let numbers):
             "the root key cannot be sealed for slots \(numbers.map(String.init).joined(separator: ", ")) without their secrets; give them, or drop these slots"
+        case .auditBroken(let why): "the audit log is refused: \(why); `envelopefs audit verify` says more, restore a backup"
         case .rootKeyRotated: "the root key of the keystore was rotated by another process; unlock it again"
         case .excessiveParameters(let slot): "the scrypt parameters of \(slot) are outside of what is allowed; the row was changed, restore a backup"
         case .busy(let path): "the keystore \(path) is in use by another process that does not let go; try again"

@@ -31,9 +31,12 @@ struct ProtectedTable: Sendable {
         name: "import_parameters", columns: ["key_id", "token", "created_at", "expires_at", "nonce", "sealed_private_key"], keyColumnCount: 1)
     /// One row: the highest time seen.
     static let clock = ProtectedTable(name: "clock", columns: ["id", "seen_at"], keyColumnCount: 1)
+    /// One row each: how the audit log began, and how far it had come at the last change of keys. The log itself is not protected by this.
+    static let auditStart = ProtectedTable(name: "audit_start", columns: ["id", "nonce", "sealed_key"], keyColumnCount: 1)
+    static let auditMark = ProtectedTable(name: "audit_mark", columns: ["id", "count", "mac"], keyColumnCount: 1)
 
     /// All whose rows are listed in `row_mac`, of the newest version. Those of one version: `Schema.tables(ofVersion:)`.
-    static let all = [unlockSlot, cmk, cmkVersion, alias, tag, cmkSettings, cmkRotation, importParameters, clock]
+    static let all = [unlockSlot, cmk, cmkVersion, alias, tag, cmkSettings, cmkRotation, importParameters, clock, auditStart, auditMark]
     /// The one row that authenticates the whole; its MAC stands in the row itself.
     static let keystore = ProtectedTable(
         name: "keystore", columns: ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"], keyColumnCount: 1)

@@ -8,13 +8,18 @@ final class RootKeys: Sendable {
     private static let sealingLabel = Array("EnvelopeFS key sealing 1".utf8)
     private static let rowLabel = Array("EnvelopeFS row authentication 1".utf8)
 
+    private static let auditLabel = Array("EnvelopeFS audit sealing 1".utf8)
+
     private let sealing: AEADKey
+    /// Seals the key of the next audit entry.
+    let audit: AEADKey
     /// Makes the MAC of each row.
     let rows: HMACKey
 
     init(rootKey: SecretBytes) throws(CryptographyError) {
         let none: [UInt8] = []
         sealing = try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.sealingLabel.span, count: 32))
+        audit = try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.auditLabel.span, count: 32))
         rows = try HMACKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.rowLabel.span, count: 32))
     }
 

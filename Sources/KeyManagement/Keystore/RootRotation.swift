@@ -28,7 +28,7 @@ extension Keystore {
             rootKey = try SecretBytes.random(count: Self.rootKeySize)
             keys = try RootKeys(rootKey: rootKey)
         } catch { throw .cryptography(error) }
-        let old = try authentication()
+        let (old, oldRoot) = (try authentication(), try self.rootKey())
         let new = RowAuthentication(keys: keys, path: path)
         let result: (rotation: RootRotation, opener: UnlockSlot)
         do throws(KeystoreFailure) {
@@ -36,6 +36,8 @@ extension Keystore {
                 let header = try old.verify(database)
                 let result = try self.resealSlots(secrets, dropping, rootKey, new, database, showing)
                 try self.resealRows(from: old, to: new, database)
+                try AuditLog(database: database, authentication: old).reseal(from: oldRoot, to: rootKey, new)
+                try self.audit(AuditEvent("RotateRootKey"), database, new)
                 try new.seal(header, database)
                 return result
             }

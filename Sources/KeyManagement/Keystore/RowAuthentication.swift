@@ -52,6 +52,13 @@ struct RowAuthentication {
         var message = Self.label
         message.append(littleEndian: UInt32(name.utf8.count))
         message += name.utf8
+        message += Self.encoded(values)
+        return try keys.rows.authenticate(message.span)
+    }
+
+    /// Column count u32 | each column: type u8, then integer i64, or length u32 and bytes.
+    static func encoded(_ values: [DatabaseValue]) -> [UInt8] {
+        var message: [UInt8] = []
         message.append(littleEndian: UInt32(values.count))
         for value in values {
             switch value.storage {
@@ -72,7 +79,7 @@ struct RowAuthentication {
                 message += data
             }
         }
-        return try keys.rows.authenticate(message.span)
+        return message
     }
 
     /// Checks every row of a keystore of this version. Throws `rowRefused`, `rowsOfDifferentTimes`, `newerVersion`, `damaged`.

@@ -69,10 +69,23 @@ enum Schema {
             """,
             "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), seen_at INTEGER NOT NULL) STRICT",
         ]),
+        Migration([
+            """
+            CREATE TABLE audit_entry (number INTEGER PRIMARY KEY, time INTEGER NOT NULL, operation TEXT NOT NULL, key_id BLOB, version INTEGER, subject TEXT, \
+            result TEXT NOT NULL, count INTEGER NOT NULL, user_id INTEGER NOT NULL, process_id INTEGER NOT NULL, program TEXT NOT NULL, reason TEXT, \
+            mac BLOB NOT NULL) STRICT
+            """,
+            """
+            CREATE TABLE audit_head (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL, mac BLOB NOT NULL, nonce BLOB NOT NULL, \
+            sealed_key BLOB NOT NULL) STRICT
+            """,
+            "CREATE TABLE audit_start (id INTEGER PRIMARY KEY CHECK (id = 1), nonce BLOB NOT NULL, sealed_key BLOB NOT NULL) STRICT",
+            "CREATE TABLE audit_mark (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL, mac BLOB NOT NULL) STRICT",
+        ]),
     ]
 
     /// Tables that are not listed in `row_mac`.
-    static let unprotectedTables = ["keystore", "row_mac"]
+    static let unprotectedTables = ["keystore", "row_mac", "audit_entry", "audit_head"]
 
     /// The statements of `version` and all before.
     static func statements(ofVersion version: Int) -> [String] { migrations.prefix(version).flatMap(\.statements) }
@@ -94,7 +107,10 @@ enum Schema {
     }
 
     /// Brings an older keystore to this version, as one change: all of it is durable when the transaction ends, or nothing.
-    static func migrate(_ database: Database, _ authentication: RowAuthentication, path: String) throws {
+    /// - Parameter completing: what takes the root key itself.
+    static func migrate(
+        _ database: Database, _ authentication: RowAuthentication, path: String, completing: (Database) throws -> Void = { _ in }
+    ) throws {
         // Another process may have done it since.
         let found = try check(database, path: path)
         guard found < version else { return }
@@ -103,6 +119,7 @@ enum Schema {
             for statement in migration.statements { try database.execute(sql: statement) }
             try migration.fill?(database, authentication)
         }
+        try completing(database)
         try database.execute(sql: "PRAGMA user_version = \(version)")
         header.schemaVersion = version
         try authentication.seal(header, database)

@@ -72,6 +72,8 @@ extension Keystore {
             try UnlockSlot.limitWork(of: slots.filter { $0.number != replaced } + [slot])
             try authentication.put(.unlockSlot, slot.values, database)
             if let replaced { try authentication.remove(.unlockSlot, key: [replaced.databaseValue], database) }
+            let words = replaced.map { "slot \(slot.number), \(kind.rawValue), replaces slot \($0)" } ?? "slot \(slot.number), \(kind.rawValue)"
+            try self.audit(AuditEvent("AddUnlockSlot", subject: words), database, authentication)
             try check(slots)
             return slot.number
         }
@@ -84,6 +86,7 @@ extension Keystore {
             guard slots.count > 1 else { throw KeystoreError.lastSlot }
             guard slot.salt != self.openedBy.salt else { throw KeystoreError.openerSlot(number) }
             try authentication.remove(.unlockSlot, key: [number.databaseValue], database)
+            try self.audit(AuditEvent("RemoveUnlockSlot", subject: "slot \(number), \(slot.kind.rawValue)"), database, authentication)
         }
     }
 

@@ -33,8 +33,17 @@ enum KeystoreDoor {
         do throws(KeystoreError) {
             keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots)
         } catch { throw Failure(error, path: path) }
+        identify(keystore)
         Console.note(keystore.openingReport)
         return keystore
+    }
+
+    /// This program, as the audit log names it.
+    static var actor: AuditActor { AuditActor(userID: CurrentProcess.userID, processID: CurrentProcess.id, program: "envelopefs") }
+
+    /// What was asked for is done although it could not be audited: nobody may overlook that.
+    private static func identify(_ keystore: Keystore) {
+        keystore.identify(as: actor) { error in Console.note("WARNING: this use is missing in the audit log: \(error)") }
     }
 
     static func keyring(of keystore: Keystore) throws(Failure) -> Keyring {
@@ -56,7 +65,9 @@ enum KeystoreDoor {
             throw Failure("the directory of the keystore \(path) cannot be made", error)
         }
         do throws(KeystoreError) {
-            return try Keystore.create(at: path, secret: secret) { try show($0, under: "making the keystore \(path)") }
+            let keystore = try Keystore.create(at: path, secret: secret, actor: actor) { try show($0, under: "making the keystore \(path)") }
+            identify(keystore)
+            return keystore
         } catch {
             throw Failure(error, path: path)
         }
@@ -103,6 +114,7 @@ extension Failure {
             case .diskFull: .storageFull
             case .readOnlyDisk: .storageReadOnly
             case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated: .keystoreUnreadable
+            case .auditBroken: .auditBroken
             case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .validation, .cryptography: .failure
             }
         let words = error.description

@@ -33,7 +33,13 @@ TABLES = {
 VERSIONS = [
     ["unlock_slot", "cmk", "cmk_version", "alias", "tag", "row_mac", "keystore"],
     ["cmk_settings", "cmk_rotation", "import_parameters", "clock"],
+    ["audit_start", "audit_mark", "audit_entry", "audit_head"],
 ]
+# The audit log protects itself; see `check_audit`.
+AUDIT = {
+    "audit_entry": ["number", "time", "operation", "key_id", "version", "subject", "result", "count", "user_id", "process_id", "program", "reason", "mac"],
+    "audit_head": ["id", "count", "mac", "nonce", "sealed_key"],
+}
 KEYSTORE = ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"]
 
 
@@ -49,14 +55,18 @@ def row_name(table, primary):
 
 def row_mac(key, name, columns):
     """HMAC over the name and every column of a row."""
+    return hmac_sha256(key, b"EnvelopeFS row 1" + sized(name.encode()) + encoded(columns))
+
+
+def encoded(columns):
+    """Count and values of the columns of a row."""
     def column(value):
         if value is None:
             return b"\0"
         if isinstance(value, int):
             return b"\1" + value.to_bytes(8, "little", signed=True)
         return (b"\2" + sized(value.encode())) if isinstance(value, str) else b"\3" + sized(value)
-    return hmac_sha256(key, b"EnvelopeFS row 1" + sized(name.encode()) + len(columns).to_bytes(4, "little")
-                       + b"".join(map(column, columns)))
+    return len(columns).to_bytes(4, "little") + b"".join(map(column, columns))
 
 
 def slot_keys(secret, salt, kind):
@@ -95,6 +105,24 @@ class Keystore:
         require((wrapped.key_id, wrapped.version) in self.materials,
                 f"the keystore has no key {uuid.UUID(bytes=wrapped.key_id)} of version {wrapped.version}")
         return wrapped.open(self.materials[wrapped.key_id, wrapped.version], context)
+
+    def check_audit(self):
+        """Every entry of the audit log in order, to its head. How many there are."""
+        (_, nonce, sealed), = self.rows["audit_start"]
+        key = gcm_open(hkdf_sha512(self._root, b"", b"EnvelopeFS audit verification 1", 32), nonce, sealed[:-GCM_TAG], sealed[-GCM_TAG:],
+                       b"EnvelopeFS audit start 1", "the first audit key")
+        last = bytes(32)
+        for expected, (*columns, mac) in enumerate(sorted(self.rows["audit_entry"]), 1):
+            require(columns[0] == expected, f"audit entry {expected} is not there")
+            require(same(hmac_sha256(key, b"EnvelopeFS audit entry 1" + last + encoded(columns)), mac), f"audit entry {expected} was changed")
+            key, last = hkdf_sha512(key, b"", b"EnvelopeFS audit ratchet 1", 32), mac
+        (_, count, mac, nonce, sealed), = self.rows["audit_head"]
+        head = gcm_open(hkdf_sha512(self._root, b"", b"EnvelopeFS audit sealing 1", 32), nonce, sealed[:-GCM_TAG], sealed[-GCM_TAG:],
+                        b"EnvelopeFS audit head 1" + count.to_bytes(8, "little") + mac, "the audit head")
+        require(count == len(self.rows["audit_entry"]) and same(mac, last) and same(head, key), "the audit log was cut")
+        (_, marked, mark), = self.rows["audit_mark"]
+        require(marked <= count and (marked == 0 or self.rows["audit_entry"][marked - 1][-1] == mark), "the audit log was put back")
+        return count
 
     def _unlock(self, passphrase, recovery_code, key_file):
         for _, kind, _, log_n, r, p, salt, commitment, sealed in self.rows["unlock_slot"]:
@@ -160,6 +188,7 @@ def _read(database):
     require(1 <= version <= len(VERSIONS), f"a keystore of version {version}; this program knows 1 to {len(VERSIONS)}")
     expected = {name for names in VERSIONS[:version] for name in names}
     tables = {name: columns for name, (_, columns) in TABLES.items() if name in expected}
+    tables |= {name: columns for name, columns in AUDIT.items() if name in expected}
     tables["row_mac"] = ["name", "mac"]
     tables["keystore"] = KEYSTORE + ["mac"]
     things = {name for name, in database.execute(

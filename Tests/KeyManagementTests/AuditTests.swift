@@ -1,0 +1,170 @@
+// The audit log: whatever is done to it outside is found, and named.
+
+import Cryptography
+import Foundation
+import GRDB
+import Testing
+
+@testable import KeyManagement
+
+struct AuditTests {
+    static let opener = { UnlockSecret.passphrase(try secret("open sesame")) }
+
+    /// A closed keystore whose log has 8 entries: CreateKeystore, then Op2 to Op8, the fifth with a change of keys (AddUnlockSlot).
+    static func place() throws -> Place {
+        let place = try Place()
+        let (made, _) = try place.create()
+        try made.close()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: opener(), keepsRootKey: true)
+        keystore.identify(as: AuditActor(userID: 1000, processID: 77, program: "tests")) { Issue.record("\($0)") }
+        for number in 2...8 {
+            if number == 5 { _ = try keystore.addSlot(SlotTests.keyFile(1)) } else { keystore.record(AuditEvent("Op\(number)", subject: "s", reason: "because")) }
+        }
+        try keystore.close()
+        return place
+    }
+
+    static func report(_ place: Place, expecting expected: (count: Int64, mac: String)? = nil) throws -> AuditReport {
+        let keystore = try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1), keepsRootKey: true)
+        defer { try? keystore.close() }
+        return try keystore.verifyAudit(expecting: expected)
+    }
+
+    @Test func entriesAreKept() throws {
+        let place = try Self.place()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1))
+        var entries: [AuditEntry] = []
+        try keystore.auditEntries { entries.append($0) }
+        #expect(entries.map(\.operation) == ["CreateKeystore", "Op2", "Op3", "Op4", "AddUnlockSlot", "Op6", "Op7", "Op8"])
+        #expect(entries.map(\.number) == Array(1...8))
+        let last = try #require(entries.last)
+        #expect((last.userID, last.processID, last.program, last.reason, last.subject, last.result) == (1000, 77, "tests", "because", "s", "Success"))
+        #expect(entries[4].subject == "slot 3, key-file")
+        var filter = AuditFilter()
+        filter.operation = "Op6"
+        var found: [Int64] = []
+        try keystore.auditEntries(filter) { found.append($0.number) }
+        #expect(found == [6])
+        found = []
+        try keystore.auditEntries(last: 2) { found.append($0.number) }
+        #expect(found == [7, 8])
+        // Entries are no change of keys.
+        let generation = try keystore.generation()
+        keystore.record(AuditEvent("Op9"))
+        #expect(try keystore.generation() == generation)
+        let report = try Self.report(place)
+        #expect(report.count == 9 && report.fault == nil)
+    }
+
+    @Test(arguments: [
+        ("UPDATE audit_entry SET reason = 'other' WHERE number = 3", "entry 3 was changed"),
+        ("UPDATE audit_entry SET time = time + 1 WHERE number = 8", "entry 8 was changed"),
+        ("UPDATE audit_entry SET user_id = 0 WHERE number = 1", "entry 1 was changed"),
+        ("UPDATE audit_entry SET key_id = x'00' WHERE number = 2", "entry 2 was changed"),
+        ("UPDATE audit_entry SET mac = zeroblob(32) WHERE number = 4", "entry 4 was changed"),
+        ("DELETE FROM audit_entry WHERE number = 4", "entry 4: are not there"),
+        ("DELETE FROM audit_entry WHERE number IN (1, 2)", "entries 1 to 2: are not there"),
+        // A hole that is closed again, and two that change places.
+        ("DELETE FROM audit_entry WHERE number = 4; UPDATE audit_entry SET number = number - 1 WHERE number > 4", "entry 4 was changed"),
+        ("UPDATE audit_entry SET number = -6 WHERE number = 6; UPDATE audit_entry SET number = 6 WHERE number = 7; UPDATE audit_entry SET number = 7 WHERE number = -6", "entry 6 was changed"),
+        ("DELETE FROM audit_entry WHERE number > 6", "entries 7 to 8: were cut off the end"),
+        ("DELETE FROM audit_entry", "entries 1 to 8: were cut off the end"),
+        ("INSERT INTO audit_entry SELECT 9, time, operation, key_id, version, subject, result, count, user_id, process_id, program, reason, mac FROM audit_entry WHERE number = 8", "entry 9 was changed"),
+        ("INSERT INTO audit_entry SELECT 0, time, operation, key_id, version, subject, result, count, user_id, process_id, program, reason, mac FROM audit_entry WHERE number = 8", "entry 0 was added"),
+        ("UPDATE audit_head SET count = 7", "its head record was changed"), ("UPDATE audit_head SET mac = zeroblob(32)", "its head record was changed"),
+        ("UPDATE audit_head SET sealed_key = zeroblob(48)", "its head record was changed"), ("UPDATE audit_head SET nonce = zeroblob(11)", "its head record was changed"),
+        ("DELETE FROM audit_head", "its head record was deleted"),
+    ])
+    func whatIsDoneOutsideIsNamed(change: String, words: String) throws {
+        let place = try Self.place()
+        try place.tamper(change)
+        let report = try Self.report(place)
+        #expect(report.fault?.hasPrefix(words) == true, "\(report.fault ?? "nothing was found")")
+    }
+
+    /// Somebody with an older copy of the file takes log and head from it.
+    @Test func aLogPutBackTogetherWithItsHeadIsNoticed() throws {
+        let place = try Self.place()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: Self.opener(), keepsRootKey: true)
+        let early = try Self.report(place)
+        try keystore.close()
+        let copy = place.directory + "/copy.db"
+        try FileManager.default.copyItem(atPath: place.path, toPath: copy)
+        let putBack = """
+            ATTACH '\(copy)' AS old; DELETE FROM main.audit_entry; INSERT INTO main.audit_entry SELECT * FROM old.audit_entry; \
+            DELETE FROM main.audit_head; INSERT INTO main.audit_head SELECT * FROM old.audit_head
+            """
+        // Uses only, afterwards: the rows of keys know nothing of them, but whoever wrote the count down does.
+        let later = try Keystore.open(at: place.path, unlockingWith: Self.opener(), keepsRootKey: true)
+        later.record(AuditEvent("Decrypt"))
+        let known = try later.verifyAudit()
+        try later.close()
+        try place.tamper(putBack)
+        #expect(try Self.report(place).fault == nil)
+        #expect(try Self.report(place, expecting: (known.count, known.mac)).fault?.contains("cut off the end") == true)
+        #expect(try Self.report(place, expecting: (early.count, early.mac)).fault == nil)
+        #expect(try Self.report(place, expecting: (early.count, String(early.mac.reversed()))).fault?.hasPrefix("entry 8 is another") == true)
+        // A change of keys afterwards: its rows know how far the log was.
+        let changed = try Keystore.open(at: place.path, unlockingWith: Self.opener(), keepsRootKey: true)
+        _ = try changed.addSlot(SlotTests.keyFile(2))
+        try changed.close()
+        try place.tamper(putBack)
+        let report = try Self.report(place)
+        #expect(report.fault?.hasPrefix("entry 9: were cut off the end, together with the head record") == true, "\(report.fault ?? "nothing")")
+    }
+
+    @Test func aLogThatIsDeletedIsNotBegunAnew() throws {
+        let place = try Self.place()
+        try place.tamper("DELETE FROM audit_entry; DELETE FROM audit_head; DELETE FROM audit_start; DELETE FROM audit_mark")
+        #expect(failure { try Self.report(place) } as? KeystoreError == .rowRefused(name: "audit_mark/1", .missing))
+        let other = try Self.place()
+        try other.tamper("DELETE FROM audit_entry; DELETE FROM audit_head")
+        let keystore = try Keystore.open(at: other.path, unlockingWith: Self.opener(), keepsRootKey: true)
+        // What changes keys is not done without its entry; a use goes on, and is loud.
+        #expect(failure { try keystore.addSlot(SlotTests.keyFile(2)) } as? KeystoreError == .auditBroken("its head record was deleted"))
+        let told = Told()
+        keystore.identify(as: .unknown) { told.errors.append($0) }
+        keystore.record(AuditEvent("Decrypt"))
+        #expect(told.errors == [.auditBroken("its head record was deleted")])
+    }
+
+    final class Told: @unchecked Sendable { var errors: [KeystoreError] = [] }
+
+    @Test func theChainGoesOnAfterARotationOfTheRootKey() throws {
+        let place = try Self.place()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: Self.opener(), keepsRootKey: true)
+        _ = try keystore.rotateRootKey(keeping: [Self.opener(), SlotTests.keyFile(1)]) { _ in }
+        keystore.record(AuditEvent("Later"))
+        #expect(try keystore.verifyAudit() == Self.report(place))
+        #expect(try Self.report(place).count == 10 && Self.report(place).fault == nil)
+    }
+
+    @Test func severalProcessesAppendOneChain() throws {
+        let place = try Self.place()
+        let keystores = try (0..<4).map { _ in try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1)) }
+        DispatchQueue.concurrentPerform(iterations: 4) { i in
+            for n in 0..<25 {
+                do { try keystores[i].audit([AuditEvent("Use", subject: "\(i)-\(n)"), AuditEvent("Again")]) } catch { Issue.record("\(error)") }
+            }
+        }
+        let report = try Self.report(place)
+        #expect(report.count == 8 + 200 && report.fault == nil)
+    }
+
+    /// Somebody who reads the memory of a process can append, and cannot change what stands there: the keys that made it are gone.
+    @Test func anOpenKeystoreDoesNotHoldTheKeysOfEarlierEntries() throws {
+        let place = try Self.place()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1))
+        guard case .validation = failure({ try keystore.verifyAudit() }) as? KeystoreError else { Issue.record("it was verified without the root key"); return }
+    }
+
+    @Test func textsAreBounded() throws {
+        let place = try Self.place()
+        let keystore = try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1))
+        keystore.record(AuditEvent("Op", subject: String(repeating: "ü", count: 4000), reason: "a\u{0}b"))
+        var last: AuditEntry?
+        try keystore.auditEntries(last: 1) { last = $0 }
+        #expect(last?.reason == "ab" && last?.subject?.utf8.count ?? 0 <= 1024 && last?.subject?.hasSuffix("…") == true)
+        #expect(try Self.report(place).fault == nil)
+    }
+}
