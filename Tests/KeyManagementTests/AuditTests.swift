@@ -8,7 +8,7 @@ import Testing
 @testable import KeyManagement
 
 struct AuditTests {
-    static let opener = { UnlockSecret.passphrase(try secret("open sesame")) }
+    static func opener() throws -> UnlockSecret { .passphrase(try secret("open sesame")) }
 
     /// A closed keystore whose log has 8 entries: CreateKeystore, then Op2 to Op8, the fifth with a change of keys (AddUnlockSlot).
     static func place() throws -> Place {

@@ -77,13 +77,14 @@ struct TamperingTests {
     @Test func everyEditedColumnOfEveryRowIsRefusedByName() throws {
         let (place, code) = try filled()
         var (edits, columns) = (0, 0)
+        // The table's own condition keeps the only id that there is.
+        let single = ["clock", "audit_start", "audit_mark"]
         for table in ProtectedTable.all {
             let all = try rows(place, table.name, table.columns)
             #expect(!all.isEmpty, "\(table.name)")
-            columns += all.count * (table.columns.count - (table.name == "clock" ? 1 : 0))
+            columns += all.count * (table.columns.count - (single.contains(table.name) ? 1 : 0))
             for row in all {
-                // The table's own condition keeps the clock's id.
-                for (i, column) in table.columns.enumerated() where !(table.name == "clock" && i == 0) {
+                for (i, column) in table.columns.enumerated() where !(single.contains(table.name) && i == 0) {
                     let statement = "UPDATE \(table.name) SET \(column) = \(literal(other(row[i]))) WHERE \(condition(table.columns, table.keyColumnCount, row))"
                     let error = try refusal(place, statement, opener(table.name, row, code))
                     var edited = row

@@ -83,8 +83,8 @@ final class KeystoreDatabase: Sendable {
         }
     }
 
-    func execute(_ statement: String) throws(KeystoreError) {
-        try Self.translating(path) { try queue.writeWithoutTransaction { try $0.execute(sql: statement) } }
+    func execute(_ statement: String, arguments: StatementArguments = []) throws(KeystoreError) {
+        try Self.translating(path) { try queue.writeWithoutTransaction { try $0.execute(sql: statement, arguments: arguments) } }
     }
 
     /// Moves the write-ahead log into the database and cuts it to nothing. False when another process reads from it just now.

@@ -43,6 +43,8 @@ package indirect enum KeystoreError: Error, Equatable, Sendable {
     case slotsWithoutSecret([Int64])
     /// Another process rotated the root key: this one knows the old one.
     case rootKeyRotated
+    /// The file is no backup, or was changed; the text says which.
+    case badBackup(path: String, String)
     /// The audit log was changed outside; the text says how. Nothing is appended to it.
     case auditBroken(String)
     /// A slot asks for more work than is allowed, and was not tried.
@@ -94,6 +96,7 @@ extension KeystoreError: CustomStringConvertible {
             "slot \(number) has just opened the keystore; open it by another slot, which proves that one works, or replace this one"
         case .slotsWithoutSecret(let numbers):
             "the root key cannot be sealed for slots \(numbers.map(String.init).joined(separator: ", ")) without their secrets; give them, or drop these slots"
+        case .badBackup(let path, let why): "the backup \(path) cannot be used: \(why); try another one"
         case .auditBroken(let why): "the audit log is refused: \(why); `envelopefs audit verify` says more, restore a backup"
         case .rootKeyRotated: "the root key of the keystore was rotated by another process; unlock it again"
         case .excessiveParameters(let slot): "the scrypt parameters of \(slot) are outside of what is allowed; the row was changed, restore a backup"

@@ -11,7 +11,9 @@ struct KeystoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keystore", abstract: "Make a keystore, and manage what opens it.",
         discussion: "A keystore is opened by any one of its slots: a passphrase, a recovery code, a key file, a systemd credential.",
-        subcommands: [Init.self, Slots.self, AddSlot.self, RemoveSlot.self, RotateRoot.self])
+        subcommands: [
+            Init.self, Slots.self, AddSlot.self, RemoveSlot.self, RotateRoot.self, Backup.self, Restore.self, Verify.self, Drill.self,
+        ])
 
     struct Init: ParsableCommand {
         static let configuration = CommandConfiguration(

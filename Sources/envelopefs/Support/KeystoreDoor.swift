@@ -113,7 +113,7 @@ extension Failure {
             case .olderGeneration: .keystoreOlder
             case .diskFull: .storageFull
             case .readOnlyDisk: .storageReadOnly
-            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated: .keystoreUnreadable
+            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated, .badBackup: .keystoreUnreadable
             case .auditBroken: .auditBroken
             case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .validation, .cryptography: .failure
             }

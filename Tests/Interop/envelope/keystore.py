@@ -28,6 +28,8 @@ TABLES = {
     "cmk_rotation": (2, ["key_id", "version", "kind"]),
     "import_parameters": (1, ["key_id", "token", "created_at", "expires_at", "nonce", "sealed_private_key"]),
     "clock": (1, ["id", "seen_at"]),
+    "audit_start": (1, ["id", "nonce", "sealed_key"]),
+    "audit_mark": (1, ["id", "count", "mac"]),
 }
 # The tables that each version of the keystore adds.
 VERSIONS = [

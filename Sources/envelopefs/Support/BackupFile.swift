@@ -1,0 +1,187 @@
+// Writing a backup, and making a keystore of one: files and directories; what stands in them is KeyManagement's.
+
+import Bytes
+import Cryptography
+import FoundationEssentials
+import KeyManagement
+import POSIX
+
+/// A directory that only this user may enter, beside what is being made; removed with all that is in it.
+struct WorkDirectory {
+    let path: String
+
+    init(beside target: String, _ word: String) throws(Failure) {
+        let name: String
+        do throws(CryptographyError) {
+            name = target.split(separator: "/").last.map(String.init) ?? "keystore"
+            path = target.parentPath + "/\(name).\(word)-" + (try Random.bytes(8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+        } catch { throw Failure(.failure, "no random numbers: \(error)") }
+        do throws(Errno) {
+            // A new name at random: nothing is there.
+            guard try !Paths.exists(path) else { throw .exists }
+            try Paths.makeDirectories(path, mode: 0o700)
+        } catch { throw Failure("\(path) cannot be made", error) }
+    }
+
+    /// What cannot be removed is sealed and in a closed directory.
+    func remove() { try? FileManager.default.removeItem(atPath: path) }
+}
+
+extension String {
+    /// Of an absolute path.
+    var parentPath: String { lastIndex(of: "/").map { $0 == startIndex ? "/" : String(self[..<$0]) } ?? "." }
+}
+
+enum BackupFile {
+    /// Writes a backup of `keystore` to `path`, where nothing is yet, and opens it again with `secret` before it gets its name.
+    static func write(_ keystore: Keystore, to path: String, secret: UnlockSecret) throws(Failure) -> BackupHeader {
+        guard try !isThere(path) else { throw Failure(.alreadyExists, "\(path) already exists", hint: "A backup is never written over anything.") }
+        let work = try WorkDirectory(beside: path, "backup")
+        defer { work.remove() }
+        let (copy, made, opened) = (work.path + "/copy.db", work.path + "/backup", work.path + "/opened.db")
+        do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error, path: keystore.path) }
+        try seal(copy, of: keystore, to: made)
+        let header = try open(made, named: path, to: opened, secret: secret)
+        try prove(opened, named: path, secret: secret)
+        do throws(Errno) {
+            try Paths.rename(made, to: path, flags: .noReplace)
+            try SharedDescriptor.open(path.parentPath, [.readOnly, .directory]).synchronize()
+        } catch { throw Failure("\(path) cannot be written", error) }
+        keystore.record(AuditEvent("BackupKeystore", subject: "generation \(header.generation)"))
+        return header
+    }
+
+    /// Makes the keystore at `path` of a backup. What is there already is kept under another name, which is returned, if `replaces`.
+    static func restore(_ backup: String, to path: String, secret: UnlockSecret, replaces: Bool) throws(Failure) -> (header: BackupHeader, kept: String?) {
+        var remains: [String] = []
+        for end in ["", "-wal", "-shm", "-journal"] where try isThere(path + end) { remains.append(end) }
+        if let first = remains.first, !replaces {
+            throw Failure(.alreadyExists, "\(path + first) already exists", hint: "Nothing was changed. Choose another --keystore, or --replace it: it is kept under another name.")
+        }
+        do throws(Errno) { try Paths.makeDirectories(path.parentPath, mode: 0o700) } catch { throw Failure("the directory of \(path) cannot be made", error) }
+        let work = try WorkDirectory(beside: path, "restore")
+        defer { work.remove() }
+        let made = work.path + "/keystore.db"
+        let header = try open(backup, named: backup, to: made, secret: secret)
+        try prove(made, named: backup, secret: secret) { keystore in
+            keystore.record(AuditEvent("RestoreKeystore", subject: "generation \(header.generation)"))
+        }
+        do throws(KeystoreError) { try Keystore.release(made) } catch { throw Failure(error, path: backup) }
+        let kept = remains.isEmpty ? nil : path + ".replaced-" + String(Int(Date().timeIntervalSince1970))
+        do throws(Errno) {
+            try SharedDescriptor.open(made, .readOnly).synchronize()
+            if let kept {
+                try setAside(path, remains, as: kept)
+            }
+            try Paths.rename(made, to: path, flags: .noReplace)
+            try SharedDescriptor.open(path.parentPath, [.readOnly, .directory]).synchronize()
+        } catch {
+            if error == .busy { throw Failure(.failure, "the keystore \(path) is in use", hint: "Nothing was changed. Unmount what uses it, then try again.") }
+            throw Failure("the keystore \(path) cannot be put in its place", error)
+        }
+        return (header, kept)
+    }
+
+    /// Moves the keystore and what belongs to it; EBUSY when somebody has it open. One that cannot be read is moved as it is.
+    private static func setAside(_ path: String, _ remains: [String], as kept: String) throws(Errno) {
+        var remains = remains
+        do throws(KeystoreError) {
+            try Keystore.release(path)
+            remains = [""]
+        } catch {
+            if case .busy = error { throw .busy }
+        }
+        for end in remains { try Paths.rename(path + end, to: kept + end, flags: .noReplace) }
+    }
+
+    /// Opens the restored database as a keystore, by the slot of `secret` alone, and every key in it.
+    private static func prove(_ path: String, named name: String, secret: UnlockSecret, then: (Keystore) -> Void = { _ in }) throws(Failure) {
+        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true)
+        defer { KeystoreDoor.close(keystore) }
+        do throws(KeystoreError) {
+            let proof = try keystore.proveKeys()
+            guard proof.unopened.isEmpty else { throw .badBackup(path: name, "keys do not open: \(proof.unopened.joined(separator: ", "))") }
+            if let fault = try keystore.verifyAudit().fault { Console.note("WARNING: the audit log in \(name) is not what was written: \(fault)") }
+        } catch { throw Failure(error, path: name) }
+        then(keystore)
+    }
+
+    private static func isThere(_ path: String) throws(Failure) -> Bool {
+        do throws(Errno) { return try Paths.exists(path) } catch { throw Failure("\(path) cannot be looked at", error) }
+    }
+
+    // MARK: the file
+
+    private static func seal(_ copy: String, of keystore: Keystore, to path: String) throws(Failure) {
+        do {
+            let source = try SharedDescriptor.open(copy, .readOnly)
+            let size = UInt64(max(try source.status().size, 0))
+            var (beginning, cipher) = try keystore.beginBackup(ofCopyAt: copy, size: size)
+            let target = try SharedDescriptor.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
+            try target.writeSequence(beginning.span)
+            var chunk = [UInt8](repeating: 0, count: BackupCipher.chunkSize)
+            var place: UInt64 = 0
+            while place < size {
+                var span = chunk.mutableSpan
+                let count = try source.read(into: &span, at: place)
+                guard count > 0 else { throw Errno.ioError }
+                place += UInt64(count)
+                let sealed = try cipher.seal(chunk.span.slice(0, count), isLast: place >= size)
+                try target.writeSequence(sealed.span)
+            }
+            try target.synchronize()
+        } catch let error as KeystoreError {
+            throw Failure(error, path: keystore.path)
+        } catch let error as Errno {
+            throw Failure("the backup cannot be written", error)
+        } catch {
+            throw Failure(.failure, "the backup cannot be sealed: \(error)")
+        }
+    }
+
+    /// Decrypts a backup into the new file `path`. Nothing is left of it on failure but in the caller's work directory.
+    static func open(_ backup: String, named name: String, to path: String, secret: UnlockSecret) throws(Failure) -> BackupHeader {
+        do {
+            let source = try SharedDescriptor.open(backup, .readOnly)
+            let header = try readHeader(source, named: name)
+            var cipher = try Keystore.openBackup(header, at: name, unlockingWith: secret)
+            let target = try SharedDescriptor.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
+            var remaining = header.size
+            while remaining > 0 {
+                let count = Int(min(remaining, UInt64(BackupCipher.chunkSize)))
+                remaining -= UInt64(count)
+                var sealed = [UInt8](repeating: 0, count: count + 16)
+                var span = sealed.mutableSpan
+                guard try source.readSequence(into: &span) == sealed.count else { throw KeystoreError.badBackup(path: name, "it was cut") }
+                let plain = try cipher.open(sealed.span, isLast: remaining == 0)
+                try target.writeSequence(plain.span)
+            }
+            var end = [UInt8](repeating: 0, count: 1)
+            var span = end.mutableSpan
+            guard try source.readSequence(into: &span) == 0 else { throw KeystoreError.badBackup(path: name, "there is something behind it") }
+            try target.synchronize()
+            return header
+        } catch let error as KeystoreError {
+            throw Failure(error, path: name)
+        } catch let error as Errno {
+            throw Failure("the backup \(name) cannot be opened", error)
+        } catch let error as CryptographyError {
+            throw Failure(error == .authenticationFailed ? .badBackup(path: name, "it was changed") : .cryptography(error), path: name)
+        } catch {
+            throw Failure(.failure, "the backup \(name) cannot be opened: \(error)")
+        }
+    }
+
+    private static func readHeader(_ source: SharedDescriptor, named name: String) throws -> BackupHeader {
+        var prefix = [UInt8](repeating: 0, count: BackupHeader.prefixSize)
+        var span = prefix.mutableSpan
+        let count = try source.readSequence(into: &span)
+        guard count == prefix.count, let size = BackupHeader.bodySize(prefix.span) else { throw KeystoreError.badBackup(path: name, "it is no backup of a keystore") }
+        var body = [UInt8](repeating: 0, count: size)
+        var rest = body.mutableSpan
+        guard try source.readSequence(into: &rest) == size, let header = BackupHeader(body: body.span) else {
+            throw KeystoreError.badBackup(path: name, "its beginning was changed or cut")
+        }
+        return header
+    }
+}
