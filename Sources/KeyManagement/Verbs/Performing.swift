@@ -60,12 +60,15 @@ extension Keystore {
                 let result = try body(change)
                 try noteTime(change)
                 if dryRun { throw KeyError.dryRun }
+                let entry = KeyEvent(operation: operation, keyID: change.keyID, version: change.version, time: event.time)
+                try audit(AuditEvent(entry), database, authentication)
                 return result
             }
             report(event)
             return result
         } catch {
             event.error = error
+            if error.isRefusalOfUse { record(AuditEvent(event)) }
             report(event)
             throw error
         }
@@ -76,12 +79,41 @@ extension Keystore {
         var event = KeyEvent(operation: operation, time: now())
         do throws(KeyError) {
             let result = try body(&event)
+            if operation.isUse { record(AuditEvent(event)) }
             report(event)
             return result
         } catch {
             event.error = error
+            if operation.isUse && error.isRefusalOfUse { record(AuditEvent(event)) }
             report(event)
             throw error
         }
+    }
+}
+
+// What of all this stands in the audit log: every change, in its own transaction; every use of a key; and what a key or a wrapped key refused.
+// Not there: looking, dry runs, and names and arguments that were mistyped.
+
+extension KeyOperation {
+    fileprivate var isUse: Bool {
+        [.encrypt, .decrypt, .reEncryptFrom, .reEncryptTo, .generateDataKey, .generateDataKeyWithoutPlaintext].contains(self)
+    }
+}
+
+extension KeyError {
+    fileprivate var isRefusalOfUse: Bool {
+        switch self {
+        case .disabled, .invalidState, .versionTooOld, .protected, .keyUnavailable, .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken,
+            .expiredImportToken:
+            true
+        default: false
+        }
+    }
+}
+
+extension AuditEvent {
+    fileprivate init(_ event: KeyEvent) {
+        self.init(
+            event.operation.rawValue, keyID: event.keyID, version: event.version, result: event.error?.awsName ?? Self.success, time: event.time)
     }
 }
