@@ -1,0 +1,147 @@
+// Wrapped keys, rows and whole keystores that were changed at random: no crash, and no changed input is accepted.
+//
+// ENVELOPEFS_FUZZ=10000000 sets how many wrapped keys, ENVELOPEFS_FUZZ_SEED the seed.
+
+import Bytes
+import Cryptography
+import Foundation
+import GRDB
+import Testing
+
+@testable import KeyManagement
+
+private struct Dice {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+    mutating func below(_ limit: Int) -> Int { limit <= 1 ? 0 : Int(next() % UInt64(limit)) }
+
+    mutating func change(_ sample: [UInt8]) -> [UInt8] {
+        var bytes = sample
+        for _ in 0...below(3) {
+            let place = below(bytes.count)
+            switch below(bytes.isEmpty ? 1 : 7) {
+            case 0: bytes.insert(UInt8(truncatingIfNeeded: next()), at: place)
+            case 1, 2: bytes[place] ^= 1 << UInt8(below(8))
+            case 3: bytes[place] = [0, 1, 0x7f, 0x80, 0xff][below(5)]
+            case 4: bytes.removeSubrange(place..<min(bytes.count, place + 1 + below(20)))
+            case 5: bytes.removeSubrange(place...)
+            default: bytes += bytes[place...]
+            }
+        }
+        return bytes
+    }
+}
+
+struct FuzzTests {
+    private static func setting(_ name: String, or value: UInt64) -> UInt64 { ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? value }
+    private let count = Int(setting("ENVELOPEFS_FUZZ", or: 20_000))
+    private let seed = setting("ENVELOPEFS_FUZZ_SEED", or: 20_261_123)
+
+    @Test func noChangedWrappedKeyOpens() throws {
+        var dice = Dice(state: seed)
+        let opened = try TestRing()
+        let context = try EncryptionContext([("purpose", "fuzz"), ("b", "2")])
+        let others = try [EncryptionContext.empty, EncryptionContext([("purpose", "fuzz"), ("b", "3")]), EncryptionContext([("purpose", "fuzz")])]
+        let samples = try [1, 16, 32, 100].map { try opened.keyring.encrypt(SecretBytes.random(count: $0), under: opened.keyID, context: context) }
+        var (refused, unchanged) = (0, 0)
+        for number in 0..<count {
+            let sample = samples[number & 3]
+            let blob = dice.change(sample)
+            let isOtherContext = number % 64 == 0
+            if blob == sample && !isOtherContext {
+                unchanged += 1
+                continue
+            }
+            do throws(KeyError) {
+                _ = try opened.keyring.decrypt(blob.span, context: isOtherContext ? others[dice.below(3)] : context)
+                Issue.record("seed \(seed), input \(number): \(Hexadecimal.encode(blob)) opened")
+                return
+            } catch {
+                switch error {
+                case .invalidCiphertext, .notFound, .keyUnavailable, .disabled, .invalidState: refused += 1
+                default:
+                    Issue.record("seed \(seed), input \(number): \(error)")
+                    return
+                }
+            }
+        }
+        #expect(refused > count * 9 / 10 && refused + unchanged == count)
+        for sample in samples { #expect(throws: Never.self) { try opened.keyring.decrypt(sample.span, context: context) } }
+    }
+
+    private struct Rollback: Error {}
+
+    @Test func noChangedRowIsRead() throws {
+        var dice = Dice(state: seed)
+        let place = try Place()
+        let (keystore, _) = try place.create()
+        let key = KeyReference(try keystore.createKey(alias: "alias/a", description: "text", tags: [("t", "v")]))
+        try keystore.rotateKey(key)
+        try keystore.setRotationPeriod(90, of: key)
+        _ = try keystore.parametersForImport(of: KeyReference(try keystore.createKey(origin: .external)), keySize: 2048)
+        let authentication = try keystore.authentication()
+        let tables = ProtectedTable.all.map { ($0.name, $0.columns) } + [("row_mac", ["name", "mac"]), ("keystore", ProtectedTable.keystore.columns + ["mac"])]
+        var refused = 0
+        for number in 0..<max(count / 40, 200) {
+            let (table, columns) = tables[dice.below(tables.count)]
+            let column = columns[dice.below(columns.count)]
+            let values = ["NULL", "0", "1", "-1", "9223372036854775807", "''", "'Enabled'", "'x'", "x''", "x'00'", "randomblob(16)", "randomblob(32)", "zeroblob(48)", "\(column) || 'x'", "\(column) + 1"]
+            let value = values[dice.below(values.count)]
+            let statement =
+                dice.below(8) == 0
+                ? "DELETE FROM \(table) WHERE \(column) = (SELECT \(column) FROM \(table) LIMIT 1)"
+                : "UPDATE \(table) SET \(column) = \(value) WHERE \(columns[0]) = (SELECT \(columns[0]) FROM \(table) LIMIT 1 OFFSET \(dice.below(3))) AND \(column) IS NOT \(value)"
+            do throws(KeystoreFailure) {
+                try keystore.database.write { database in
+                    do { try database.execute(sql: statement) } catch { throw Rollback() }  // refused by a type or a constraint
+                    guard database.changesCount > 0 else { throw Rollback() }
+                    _ = try authentication.verify(database)
+                    Issue.record("seed \(seed), change \(number) was not seen: \(statement)")
+                    throw Rollback()
+                }
+            } catch {
+                if case .keystore(.storage(_, let why)) = error, why.contains("Rollback") { continue }
+                refused += 1
+            }
+        }
+        #expect(refused > 50)
+        #expect(try keystore.describe(key).currentVersion == 2)
+    }
+
+    /// Bytes of the file, also those that no row is in: it opens with all its keys as they were, or it is refused.
+    @Test func aChangedFileIsRefusedOrTheSame() throws {
+        var dice = Dice(state: seed)
+        let place = try Place()
+        let (made, code) = try place.create()
+        let key = try made.createKey(alias: "alias/a", description: "text", tags: [("t", "v")])
+        let blob = try made.encrypt(secret("plain"), under: KeyReference(key), context: .empty)
+        let known = try made.describe(KeyReference(key))
+        try made.close()
+        let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: place.path)))
+        let copy = place.directory + "/copy.db"
+        var (refused, same) = (0, 0)
+        for number in 0..<max(count / 200, 100) {
+            var bytes = whole
+            for _ in 0...dice.below(3) { bytes[dice.below(bytes.count)] ^= 1 << UInt8(dice.below(8)) }
+            try Data(bytes).write(to: URL(fileURLWithPath: copy))
+            defer { for end in ["", "-wal", "-shm", "-journal"] { try? FileManager.default.removeItem(atPath: copy + end) } }
+            do {
+                let opened = try Keystore.open(at: copy, unlockingWith: .recoveryCode(code))
+                #expect(try opened.describe(KeyReference("alias/a")) == known, "seed \(seed), change \(number)")
+                #expect(array(try opened.decrypt(blob.span, context: .empty).plaintext) == Array("plain".utf8), "seed \(seed), change \(number)")
+                try opened.close()
+                same += 1
+            } catch is KeystoreError {
+                refused += 1
+            } catch is KeyError { refused += 1 }
+        }
+        #expect(refused > 10 && same > 10, "\(refused) \(same)")
+    }
+}
