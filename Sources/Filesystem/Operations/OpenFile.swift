@@ -79,8 +79,9 @@ extension Vault {
         return OpenFile(inode: inode, file: file, content: content, isWritable: writable, vault: self)
     }
 
-    /// A write-back kernel keeps the size that it was first told of an inode, and fills up with zeros what a file does not have. Of one that was made
-    /// longer outside that size is wrong: the kernel looks the name up again, as `ESTALE` asks it to, and gets another inode, with the right size.
+    /// A write-back kernel keeps the size that it was first told of an inode, and fills up with zeros what a file does not have.
+    /// Of one that was made longer outside that size is wrong: the kernel looks the name up again, as `ESTALE` asks it to, and gets
+    /// another inode, with the right size.
     private func giveUp(_ inode: Inode, _ file: RegularFile) {
         guard let last = try? status(of: inode), file.giveUp() else { return }
         misleadingLengths.withLock { _ = $0.insert(inode.key) }
@@ -93,7 +94,9 @@ extension Vault {
         if writable { sealer.waitForRoom() }
         if let content = try file.acquireKnown(writable: writable, in: self) { return content }
         return try inode.locate { (place, parent) throws(Errno) in
-            try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name), in: self) { (writable) throws(Errno) in
+            try file.acquire(
+                writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name), in: self
+            ) { (writable) throws(Errno) in
                 try self.access.open(place.name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
             }
         } anchored: { (descriptor) throws(Errno) in
