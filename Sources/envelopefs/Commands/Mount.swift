@@ -113,10 +113,6 @@ enum Daemon {
         } catch {
             throw Failure(error, keystore: plan.keystore)
         }
-        let subject = "vault \(vault.context.vaultID)"
-        keystore.record(
-            AuditEvent("MountVault", keyID: vault.context.defaultKey, subject: subject, reason: plan.acceptsOlderKeystore ? "--accept-older-keystore" : nil))
-        defer { keystore.record(AuditEvent("UnmountVault", keyID: vault.context.defaultKey, subject: subject)) }
         let served = Result { () throws(Failure) in try serve(vault, plan, logger: logger, ready: ready) }
         do throws(VaultError) {
             if try !vault.close() { logger.warning("the vault could not be left clean; unsealed files are read by what fits at the next mount") }

@@ -115,7 +115,8 @@ extension Failure {
             case .readOnlyDisk: .storageReadOnly
             case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated, .badBackup: .keystoreUnreadable
             case .auditBroken: .auditBroken
-            case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .validation, .cryptography: .failure
+            case .validation: .usage
+            case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .cryptography: .failure
             }
         let words = error.description
         // The sentence before the semicolon says what; the rest what to try.
