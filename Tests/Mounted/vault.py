@@ -29,6 +29,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 class Failure(Exception):
     """What a test found wrong; the text is for a person."""
 
+# A test runner's threads may block signals, and what they start inherits that: stress-ng's workers never saw the alarm that ends them.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
 
 def binary_path():
     named = os.environ.get("ENVELOPEFS_BINARY")
