@@ -1,6 +1,7 @@
 // Why a key could not be used or changed, in the words of AWS KMS.
 
 import Cryptography
+import FoundationEssentials
 
 /// What the verbs of the KMS core refuse with.
 package enum KeyError: Error, Equatable, Sendable {
@@ -33,6 +34,10 @@ package enum KeyError: Error, Equatable, Sendable {
     case invalidMarker
     /// Nothing was changed, as asked; it would have been done.
     case dryRun
+    /// No such secret in the password safe, or no such version; its name, and which version.
+    case secretNotFound(String)
+    /// The secret was deleted, and can be restored until it is destroyed; seconds since 1970.
+    case secretDeleted(String, destroyedAt: Int64)
     /// The keystore could not be read or written; the text is for people.
     case storage(String)
     case cryptography(CryptographyError)
@@ -55,6 +60,9 @@ package enum KeyError: Error, Equatable, Sendable {
         case .validation: "ValidationException"
         case .limitExceeded: "LimitExceededException"
         case .keyUnavailable: "KeyUnavailableException"
+        // As AWS Secrets Manager says.
+        case .secretNotFound: "ResourceNotFoundException"
+        case .secretDeleted: "InvalidRequestException"
         case .storage, .cryptography: "KMSInternalException"
         }
     }
@@ -80,6 +88,9 @@ extension KeyError: CustomStringConvertible {
         case .expiredImportToken: "the import token is older than 24 hours; get new parameters for import"
         case .invalidMarker: "the marker is not one that this list gave"
         case .dryRun: "it would have been done; nothing was changed"
+        case .secretNotFound(let what): "secret \(what) is not in this keystore"
+        case .secretDeleted(let name, let date):
+            "secret \(name) was deleted and will be destroyed at \(Date(timeIntervalSince1970: Double(date)).formatted(.iso8601))"
         case .storage(let why): why
         case .cryptography(let error): "the cryptographic library failed: \(error)"
         }

@@ -10,7 +10,7 @@ struct Envelopefs: ParsableCommand {
         discussion: "Docs/COMMANDS.md has every option and the exit codes.", version: "0.1.0",
         subcommands: [
             InitCommand.self, MountCommand.self, UnmountCommand.self, RunCommand.self, StatusCommand.self, InfoCommand.self, CheckCommand.self, KeyCommand.self,
-            KeystoreCommand.self, AuditCommand.self,
+            KeystoreCommand.self, AuditCommand.self, SafeCommand.self,
         ])
 
     /// Runs the command, and is the only place where a failure becomes words and a number.

@@ -44,6 +44,8 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
     case checkLeftovers = 111
     case checkIncomplete = 112
     case ciphertextRefused = 99
+    case secretNotFound = 115
+    case importIncomplete = 116
     case commandNotExecutable = 126
     case commandNotFound = 127
 
@@ -90,6 +92,8 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
         case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"
         case .ciphertextRefused: "the ciphertext or its encryption context was changed, or another key made it"
+        case .secretNotFound: "no such secret or version in the password safe, or it was deleted"
+        case .importIncomplete: "entries of an import file were skipped; the report names them"
         case .commandNotExecutable: "`run`: the command was found but could not be executed"
         case .commandNotFound: "`run`: the command was not found"
         }

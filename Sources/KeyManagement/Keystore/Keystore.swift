@@ -120,7 +120,11 @@ package final class Keystore: Sendable {
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
         let authentication = RowAuthentication(keys: keys, path: path)
         try migrate(database, authentication, rootKey: rootKey)
-        let header = try database.read { try authentication.verify($0) }
+        let header = try database.read { database in
+            let header = try authentication.verify(database)
+            try SafeTransaction.probe(database)
+            return header
+        }
         let keystore = Keystore(
             id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, clock: clock)
         let report = keystore.applySchedule()

@@ -35,8 +35,12 @@ struct ProtectedTable: Sendable {
     static let auditStart = ProtectedTable(name: "audit_start", columns: ["id", "nonce", "sealed_key"], keyColumnCount: 1)
     static let auditMark = ProtectedTable(name: "audit_mark", columns: ["id", "count", "mac"], keyColumnCount: 1)
 
+    /// One row: the key of the password safe, sealed under the root key's sealing child, and the digests that vouch for its secrets.
+    static let safe = ProtectedTable(
+        name: "safe", columns: ["id", "key_nonce", "sealed_key", "secret_count", "digests"], keyColumnCount: 1)
+
     /// All whose rows are listed in `row_mac`, of the newest version. Those of one version: `Schema.tables(ofVersion:)`.
-    static let all = [unlockSlot, cmk, cmkVersion, alias, tag, cmkSettings, cmkRotation, importParameters, clock, auditStart, auditMark]
+    static let all = [unlockSlot, cmk, cmkVersion, alias, tag, cmkSettings, cmkRotation, importParameters, clock, auditStart, auditMark, safe]
     /// The one row that authenticates the whole; its MAC stands in the row itself.
     static let keystore = ProtectedTable(
         name: "keystore", columns: ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"], keyColumnCount: 1)

@@ -95,5 +95,7 @@ extension Keystore {
                 try new.put(table, Array(row.databaseValues), database)
             }
         }
+        // The safe's rows are under a key of its own, which alone is sealed again.
+        if let safe = try SafeRow(in: database) { try new.put(.safe, try safe.resealed(from: old.keys, to: new.keys), database) }
     }
 }

@@ -47,13 +47,19 @@ struct RowAuthentication {
         KeyID(bytes.span)?.description ?? Hexadecimal.encode(bytes)
     }
 
-    /// HMAC-SHA256 of label | name | column count u32 | each column: type u8, then integer i64, or length u32 and bytes.
+    /// HMAC-SHA256 of the row's `message`.
     func code(_ name: String, _ values: [DatabaseValue]) throws(CryptographyError) -> [UInt8] {
-        var message = Self.label
+        let message = Self.message(name, values)
+        return try keys.rows.authenticate(message.span)
+    }
+
+    /// label | name | the columns as `encoded`.
+    static func message(_ name: String, _ values: [DatabaseValue]) -> [UInt8] {
+        var message = label
         message.append(littleEndian: UInt32(name.utf8.count))
         message += name.utf8
-        message += Self.encoded(values)
-        return try keys.rows.authenticate(message.span)
+        message += encoded(values)
+        return message
     }
 
     /// Column count u32 | each column: type u8, then integer i64, or length u32 and bytes.
@@ -149,7 +155,7 @@ struct RowAuthentication {
         return try SHA256.hash(joined.span)
     }
 
-    private func verifyHeader(_ database: Database, version: Int) throws -> KeystoreHeader {
+    func verifyHeader(_ database: Database, version: Int = Schema.version) throws -> KeystoreHeader {
         let table = ProtectedTable.keystore
         // Asked of SQLite before anything is read: no row is vouched for yet, and a blob may take a gigabyte.
         let sizes = "SELECT 1 FROM keystore WHERE id = 1 AND NOT (length(keystore_id) = 16 AND length(digest) = 32 AND length(mac) = 32)"

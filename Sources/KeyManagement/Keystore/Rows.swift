@@ -122,6 +122,12 @@ struct KeyVersionRow {
         }
     }
 
+    static func find(_ keyID: KeyID, _ version: UInt32, in database: Database) throws -> KeyVersionRow? {
+        try Row.fetchOne(
+            database, sql: "SELECT * FROM cmk_version WHERE key_id = ? AND version = ?", arguments: [Data(keyID.bytes), Int64(version)]
+        ).map { try KeyVersionRow($0) }
+    }
+
     static func all(in database: Database) throws -> [KeyVersionRow] {
         try Row.fetchAll(database, sql: "SELECT * FROM cmk_version ORDER BY key_id, version").map { try KeyVersionRow($0) }
     }

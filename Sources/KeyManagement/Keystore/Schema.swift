@@ -82,10 +82,28 @@ enum Schema {
             "CREATE TABLE audit_start (id INTEGER PRIMARY KEY CHECK (id = 1), nonce BLOB NOT NULL, sealed_key BLOB NOT NULL) STRICT",
             "CREATE TABLE audit_mark (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL, mac BLOB NOT NULL) STRICT",
         ]),
+        // The password safe. Rows below `safe` carry their MACs themselves, and `safe` vouches for them through digests: Safe/SafeTree.swift.
+        Migration([
+            """
+            CREATE TABLE safe (id INTEGER PRIMARY KEY CHECK (id = 1), key_nonce BLOB NOT NULL, sealed_key BLOB NOT NULL, \
+            secret_count INTEGER NOT NULL, digests BLOB NOT NULL) STRICT
+            """,
+            "CREATE TABLE safe_node (number INTEGER PRIMARY KEY, digests BLOB NOT NULL) STRICT",
+            """
+            CREATE TABLE secret (secret_id BLOB PRIMARY KEY, mac BLOB NOT NULL, created_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, \
+            deletes_at INTEGER, current_version INTEGER NOT NULL, previous_version INTEGER, last_version INTEGER NOT NULL, \
+            versions_digest BLOB NOT NULL, metadata_nonce BLOB NOT NULL, sealed_metadata BLOB NOT NULL) STRICT, WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE secret_version (secret_id BLOB NOT NULL, version INTEGER NOT NULL, mac BLOB NOT NULL, created_at INTEGER NOT NULL, \
+            key_id BLOB NOT NULL, wrapped_key BLOB NOT NULL, sealed_value BLOB NOT NULL, PRIMARY KEY (secret_id, version)) STRICT, WITHOUT ROWID
+            """,
+            "CREATE INDEX secret_by_deletion ON secret (deletes_at) WHERE deletes_at IS NOT NULL",
+        ]),
     ]
 
     /// Tables that are not listed in `row_mac`.
-    static let unprotectedTables = ["keystore", "row_mac", "audit_entry", "audit_head"]
+    static let unprotectedTables = ["keystore", "row_mac", "audit_entry", "audit_head", "safe_node", "secret", "secret_version"]
 
     /// The statements of `version` and all before.
     static func statements(ofVersion version: Int) -> [String] { migrations.prefix(version).flatMap(\.statements) }

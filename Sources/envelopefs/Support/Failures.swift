@@ -30,6 +30,7 @@ extension Failure {
             case .validation, .invalidMarker: .usage
             case .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken, .expiredImportToken: .ciphertextRefused
             case .storage: .keystoreUnreadable
+            case .secretNotFound, .secretDeleted: .secretNotFound
             default: .failure
             }
         self.init(reason, error.description, hint: Failure.hint(error))
@@ -44,6 +45,7 @@ extension Failure {
         case .invalidState(let key, .destroyed): "The material of \(key) is gone for ever."
         case .protected(let key): "'envelopefs key unprotect \(key)' takes the protection away."
         case .invalidCiphertext: "The encryption context must be given as it was (--context)."
+        case .secretDeleted(let name, _): "'envelopefs safe restore \(name)' takes the deletion back."
         default: ""
         }
     }

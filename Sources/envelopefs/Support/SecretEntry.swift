@@ -198,7 +198,7 @@ enum SecretEntry {
         }
     }
 
-    private static func typed(_ prompt: String) throws(Failure) -> SecretBytes {
+    static func typed(_ prompt: String) throws(Failure) -> SecretBytes {
         try filled("the terminal") { (bytes: inout MutableByteSpan) throws(Errno) in try Terminal.readSecret(prompt: prompt, into: &bytes) }
     }
 }

@@ -30,12 +30,14 @@ TABLES = {
     "clock": (1, ["id", "seen_at"]),
     "audit_start": (1, ["id", "nonce", "sealed_key"]),
     "audit_mark": (1, ["id", "count", "mac"]),
+    "safe": (1, ["id", "key_nonce", "sealed_key", "secret_count", "digests"]),
 }
-# The tables that each version of the keystore adds.
+# The tables that each version of the keystore adds, and indices.
 VERSIONS = [
     ["unlock_slot", "cmk", "cmk_version", "alias", "tag", "row_mac", "keystore"],
     ["cmk_settings", "cmk_rotation", "import_parameters", "clock"],
     ["audit_start", "audit_mark", "audit_entry", "audit_head"],
+    ["safe", "safe_node", "secret", "secret_version", "index secret_by_deletion"],
 ]
 # The audit log protects itself; see `check_audit`.
 AUDIT = {

@@ -1,0 +1,55 @@
+// Deleting secrets with time to change one's mind, and destroying them when it is over.
+
+import FoundationEssentials
+import GRDB
+
+extension PasswordSafe {
+    /// Days between deleting a secret and its destruction.
+    package static let recoveryDays = 7...30
+
+    /// Makes a secret unusable now, and has it destroyed in `days`. When, in seconds since 1970. Throws `secretNotFound`, `secretDeleted`, `validation`.
+    package func delete(_ name: String, days: Int = 30) throws(KeyError) -> Int64 {
+        guard Self.recoveryDays.contains(days) else {
+            throw .validation("a secret is destroyed \(Self.recoveryDays.lowerBound) to \(Self.recoveryDays.upperBound) days after it is deleted")
+        }
+        return try change { safe, _ in
+            var row = try safe.requireUsable(name)
+            let now = Keystore.now()
+            let date = now + Int64(days) * 86400
+            (row.deletesAt, row.changedAt) = (date, now)
+            try safe.put(row, isNew: false)
+            return date
+        }
+    }
+
+    /// Takes a deletion back. Throws `secretNotFound`; a secret that was not deleted stays as it is.
+    package func restore(_ name: String) throws(KeyError) {
+        try change { safe, _ in
+            var row = try safe.require(name)
+            guard row.deletesAt != nil else { return }
+            (row.deletesAt, row.changedAt) = (nil, Keystore.now())
+            try safe.put(row, isNew: false)
+        }
+    }
+
+    /// Destroys every secret whose time was over at `now`, and overwrites its place in the file. Their names.
+    package func destroyDue(at now: Int64) throws(KeyError) -> [String] {
+        let due = try read { safe in
+            try Row.fetchAll(safe.database, sql: "SELECT secret_id FROM secret WHERE deletes_at <= ?", arguments: [now])
+                .map { Array(try $0.checked("secret_id", of: "secret") as Data) }
+        }
+        guard let due, !due.isEmpty else { return [] }
+        let names = try change { safe, _ in
+            var names: [String] = []
+            for bytes in due {
+                guard let id = SecretID(bytes), let row = try safe.find(id), let date = row.deletesAt, date <= now else { continue }
+                names.append(try row.metadata(safe.keys).name)
+                try safe.remove(row)
+            }
+            return names
+        }
+        // What the log still holds of them goes too.
+        do throws(KeystoreError) { try keystore.database.execute("PRAGMA wal_checkpoint(TRUNCATE)") } catch { throw .storage(error.description) }
+        return names
+    }
+}

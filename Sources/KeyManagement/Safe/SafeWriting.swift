@@ -1,0 +1,170 @@
+// Putting secrets in: new ones, new versions, many at once; and choosing which version is current.
+
+import Cryptography
+import FoundationEssentials
+import GRDB
+
+/// The materials of the CMKs that seal in one transaction.
+private struct SealingKeys {
+    private var found: [KeyID: (version: UInt32, material: SecretBytes)] = [:]
+
+    /// Throws `notFound`, `disabled`, `invalidState`, `keyUnavailable`.
+    mutating func key(_ keyID: KeyID, _ database: Database, _ authentication: RowAuthentication) throws -> (version: UInt32, material: SecretBytes) {
+        if let key = found[keyID] { return key }
+        guard let row = try KeyRow.find(keyID, in: database) else { throw KeyError.notFound("key \(keyID)") }
+        guard row.state.allowsSealing else { throw row.state == .disabled ? KeyError.disabled(keyID) : KeyError.invalidState(keyID, row.state) }
+        guard let version = try KeyVersionRow.find(keyID, row.currentVersion, in: database) else {
+            throw KeyError.keyUnavailable("key \(keyID) has no version \(row.currentVersion)")
+        }
+        let key = (row.currentVersion, try version.material(authentication))
+        found[keyID] = key
+        return key
+    }
+}
+
+/// What became of an entry of an import.
+package enum ImportOutcome: Sendable, Equatable {
+    case created, updated
+    /// Left out, and why.
+    case skipped(String)
+}
+
+extension PasswordSafe {
+    /// A new secret, version 1. Throws `alreadyExists`, `validation`, and what a key that cannot seal gives.
+    /// - Parameter key: seals the value; `alias/safe` when nil, which is made where it is missing.
+    package func create(_ metadata: SecretMetadata, value: SecretBytes, key: KeyReference? = nil) throws(KeyError) {
+        try Self.check(value)
+        let reference = try sealingKey(key)
+        try change { safe, authentication in
+            let id = try safe.keys.id(of: metadata.name)
+            if let row = try safe.find(id) {
+                if let date = row.deletesAt { throw KeyError.secretDeleted(metadata.name, destroyedAt: date) }
+                throw KeyError.alreadyExists("secret \(metadata.name)")
+            }
+            var keys = SealingKeys()
+            let keyID = try keystore.find(reference, safe.database).keyID
+            try add(SecretRow(id: id, createdAt: Keystore.now()), metadata, value, keyID, &keys, &safe, authentication, isNew: true)
+        }
+    }
+
+    /// A new version of a secret, which becomes the current one; the one so far becomes the previous. Its number.
+    /// Throws `secretNotFound`, `secretDeleted`, `validation`, and what a key that cannot seal gives.
+    /// - Parameter key: seals the value; the one that sealed the current version when nil.
+    /// - Parameter edit: what becomes of the metadata; the name must stay.
+    package func put(
+        _ name: String, value: SecretBytes, key: KeyReference? = nil, edit: (SecretMetadata) throws(KeyError) -> SecretMetadata = { $0 }
+    ) throws(KeyError) -> UInt32 {
+        try Self.check(value)
+        return try change { safe, authentication in
+            let row = try safe.requireUsable(name)
+            let metadata = try edit(try row.metadata(safe.keys))
+            guard metadata.name == name else { throw KeyError.validation("a secret keeps its name") }
+            var keys = SealingKeys()
+            let keyID = try sealingKeyID(for: row, key, safe)
+            return try add(row, metadata, value, keyID, &keys, &safe, authentication, isNew: false)
+        }
+    }
+
+    /// Makes a version current, and the one that was so far previous. Throws `secretNotFound`, also for the version, `secretDeleted`.
+    package func restoreVersion(_ version: UInt32, of name: String) throws(KeyError) {
+        try change { safe, _ in
+            var row = try safe.requireUsable(name)
+            guard try safe.versions(of: row).contains(version) else { throw KeyError.secretNotFound("\(name), version \(version)") }
+            guard version != row.currentVersion else { return }
+            (row.previousVersion, row.currentVersion) = (row.currentVersion, version)
+            row.changedAt = Keystore.now()
+            try safe.put(row, isNew: false)
+        }
+    }
+
+    /// Puts all of `entries` in, in one transaction. What becomes of each; refusals of single entries are outcomes.
+    /// - Parameter updates: whether an entry whose secret exists becomes a new version of it, instead of being skipped.
+    /// - Parameter isTrial: nothing is written.
+    package func importEntries(
+        _ entries: [ImportEntry], key: KeyReference? = nil, updates: Bool = false, isTrial: Bool = false
+    ) throws(KeyError) -> [ImportOutcome] {
+        if isTrial { return try read { safe in try entries.map { try Self.plan($0, &safe, updates) } } ?? entries.map { _ in .created } }
+        let reference = try sealingKey(key)
+        return try change { safe, authentication in
+            var keys = SealingKeys()
+            let standard = try keystore.find(reference, safe.database).keyID
+            return try entries.map { entry in
+                let outcome = try Self.plan(entry, &safe, updates)
+                if case .skipped = outcome { return outcome }
+                try Self.check(entry.value)
+                let id = try safe.keys.id(of: entry.metadata.name)
+                let row = try safe.find(id)
+                let keyID = try row.map { try sealingKeyID(for: $0, key, safe) } ?? standard
+                try add(
+                    row ?? SecretRow(id: id, createdAt: Keystore.now()), entry.metadata, entry.value, keyID, &keys, &safe, authentication, isNew: row == nil)
+                return outcome
+            }
+        }
+    }
+
+    private static func plan(_ entry: ImportEntry, _ safe: inout SafeTransaction, _ updates: Bool) throws -> ImportOutcome {
+        guard let row = try safe.find(safe.keys.id(of: entry.metadata.name)) else { return .created }
+        if row.deletesAt != nil { return .skipped("a secret of that name was deleted, and is not destroyed yet") }
+        return updates ? .updated : .skipped("a secret of that name exists")
+    }
+
+    /// The key of the current version, unless another is named.
+    private func sealingKeyID(for row: SecretRow, _ reference: KeyReference?, _ safe: SafeTransaction) throws -> KeyID {
+        if let reference { return try keystore.find(reference, safe.database).keyID }
+        guard let version = try SecretVersionRow.find(row.id, row.currentVersion, safe.keys, in: safe.database) else {
+            throw KeystoreError.rowRefused(name: row.name, .missing)
+        }
+        return version.keyID
+    }
+
+    /// Adds a version with `value`, and makes it current. Its number.
+    @discardableResult
+    private func add(
+        _ old: SecretRow, _ metadata: SecretMetadata, _ value: SecretBytes, _ keyID: KeyID, _ keys: inout SealingKeys, _ safe: inout SafeTransaction,
+        _ authentication: RowAuthentication, isNew: Bool
+    ) throws -> UInt32 {
+        var row = old
+        // Before anything is added: the digest of the versions is made anew below.
+        let versions = isNew ? [] : try safe.versions(of: row)
+        row.lastVersion += 1
+        let (keyVersion, material) = try keys.key(keyID, safe.database, authentication)
+        let (dataKey, sealed) = try SecretValue.seal(value, of: row.id, version: row.lastVersion)
+        let salt = try Random.bytes(WrappedKeyHeader.saltSize)
+        let wrapped = try dataKey.withBytes { plain throws(KeyError) in
+            try WrappedKey.seal(
+                plain, header: WrappedKeyHeader(keyID: keyID, version: keyVersion), material: material,
+                context: SecretValue.context(name: metadata.name, version: row.lastVersion), salt: salt.span)
+        }
+        row.changedAt = isNew ? row.createdAt : Keystore.now()
+        let version = SecretVersionRow(
+            id: row.id, version: row.lastVersion, createdAt: row.changedAt, keyID: keyID, wrappedKey: wrapped, sealedValue: sealed)
+        try version.put(safe.keys, safe.database)
+        if !isNew { row.previousVersion = row.currentVersion }
+        row.currentVersion = row.lastVersion
+        if versions.count >= Self.maximumVersionCount, let oldest = versions.first(where: { $0 != row.previousVersion }) {
+            try safe.database.execute(
+                sql: "DELETE FROM secret_version WHERE secret_id = ? AND version = ?", arguments: [Data(row.id.bytes), Int64(oldest)])
+        }
+        (row.metadataNonce, row.sealedMetadata) = try safe.keys.seal(metadata, of: row.id)
+        row.versionsDigest = try SecretVersionRow.summary(row.id, in: safe.database).digest
+        try safe.put(row, isNew: isNew)
+        return row.currentVersion
+    }
+
+    /// Made at its first use, like the key that a cloud's secrets manager makes for itself.
+    private func sealingKey(_ named: KeyReference?) throws(KeyError) -> KeyReference {
+        if let named { return named }
+        let reference = try KeyReference(Self.defaultKeyAlias)
+        do throws(KeyError) {
+            _ = try keystore.describe(reference)
+        } catch {
+            guard case .notFound = error else { throw error }
+            _ = try keystore.createKey(alias: Self.defaultKeyAlias, description: "Password safe")
+        }
+        return reference
+    }
+
+    private static func check(_ value: SecretBytes) throws(KeyError) {
+        guard (1...maximumValueSize).contains(value.count) else { throw .validation("a secret's value has 1 to \(maximumValueSize) bytes") }
+    }
+}

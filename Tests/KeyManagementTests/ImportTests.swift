@@ -1,0 +1,151 @@
+// Import files: what is read, what is skipped and why, and that no file makes the reader crash, hang or take much memory.
+
+import Bytes
+import Cryptography
+import Foundation
+import Testing
+
+@testable import KeyManagement
+
+struct ImportTests {
+    private func csv(_ text: String, withAccountInName: Bool = false) throws -> SecretImport { try SecretImport(secret(text), .csv, withAccountInName: withAccountInName) }
+    private func json(_ text: String) throws -> SecretImport { try SecretImport(secret(text), .json) }
+    private func value(_ entry: ImportEntry) -> String { String(decoding: array(entry.value), as: UTF8.self) }
+
+    private func records(_ text: String) throws -> [[String]] {
+        let bytes = Array(text.utf8)
+        var reader = CSVReader()
+        var records: [[String]] = []
+        while let record = try reader.next(bytes.span) {
+            records.append(
+                record.fields.map { field in
+                    var output = [UInt8](repeating: 0, count: field.range.count)
+                    var span = output.mutableSpan
+                    let count = field.copy(from: bytes.span, to: &span)
+                    return String(decoding: output.prefix(count), as: UTF8.self)
+                })
+        }
+        return records
+    }
+
+    @Test func recordsAsRFC4180Has() throws {
+        #expect(try records("a,b\r\nc,d") == [["a", "b"], ["c", "d"]])
+        #expect(try records("a,\n,\n\n\r\nx,\"\"\n") == [["a", ""], ["", ""], ["x", ""]])
+        #expect(try records("\u{FEFF}\"a,\"\"b\"\"\r\nc\",d\n") == [["a,\"b\"\r\nc", "d"]])
+        #expect(try records("\"\"\"\"") == [["\""]])
+        #expect(try records(" a , \n") == [[" a ", " "]])
+        for (text, words) in [("a\nb\"c", "line 2"), ("\"a\"b", "line 1"), ("x\n\"a\n\n", "line 2"), ("a\rb", "carriage return"), ("\"a\" ,b", "closing")] {
+            let why = try #require(failure { try records(text) } as? KeyError)
+            #expect(why.description.contains(words), "\(why)")
+        }
+        #expect(failure { try records(String(repeating: ",", count: 1000)) } is KeyError)
+        #expect(try records(String(repeating: ",", count: 999)).first?.count == 1000)
+    }
+
+    @Test func exportsOfPasswordManagersAreUnderstood() throws {
+        let files = [
+            "name,url,username,password,note\nmail,https://mail.org,me,p1,n\n",
+            "folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp\n,,login,mail,n,,0,https://mail.org,me,p1,\n",
+            "\"Group\",\"Title\",\"Username\",\"Password\",\"URL\",\"Notes\",\"TOTP\"\n\"\",\"mail\",\"me\",\"p1\",\"https://mail.org\",\"n\",\"\"\n",
+            "url,username,password,totp,extra,name,grouping,fav\nhttps://mail.org,me,p1,,n,mail,,0\n",
+        ]
+        for file in files {
+            let found = try csv(file)
+            #expect(found.skipped.isEmpty)
+            let entry = try #require(found.entries.first)
+            #expect(entry.metadata == (try SecretMetadata(name: "mail", account: "me", description: "n", tags: ["url": "https://mail.org"])))
+            #expect(value(entry) == "p1" && entry.position == 2)
+        }
+        let firefox = try csv("\"url\",\"username\",\"password\",\"httpRealm\"\r\n\"https://u@login.example.org:8443/x?y\",\"me\",\"p\"\"1\",\"\"\r\n")
+        #expect(firefox.entries.map(\.metadata.name) == ["login.example.org"])
+        #expect(firefox.entries.map(value) == ["p\"1"])
+        #expect(firefox.unusedColumns == ["httpRealm"])
+        #expect(try csv("Title,Password,Tags\na,b,\"x, y;z\"").entries.first?.metadata.tags == ["x": "", "y": "", "z": ""])
+    }
+
+    @Test func jsonOfSeveralShapes() throws {
+        let flat = try json(#"[{"name":"a","value":"p\u0022","tags":["x","y"],"notes":null},{"title":"b","username":"u","password":"q","login":"z"}]"#)
+        #expect(flat.entries.map(value) == ["p\"", "q"] && flat.skipped.isEmpty)
+        #expect(flat.entries[0].metadata.tags == ["x": "", "y": ""])
+        #expect(flat.entries[1].metadata.account == "u")
+        let bitwarden = try json(
+            #"{"encrypted":false,"items":[{"id":"1","name":"a","notes":"n","login":{"username":"u","password":"p","uris":[{"match":null,"uri":"https://a.org"}]}},{"name":"card","type":3,"card":{}}]}"#)
+        #expect(bitwarden.entries.map(\.metadata) == [try SecretMetadata(name: "a", account: "u", description: "n", tags: ["url": "https://a.org"])])
+        #expect(bitwarden.entries.map(value) == ["p"])
+        #expect(bitwarden.skipped == [.init(position: 2, reason: "it has no value")])
+        let bad = try json(#"["x",{"name":1,"value":"p"},{"name":"a","value":["p"]},{"name":"ok","value":"p"},null]"#)
+        #expect(bad.entries.map(\.position) == [4])
+        #expect(bad.skipped.map(\.position) == [1, 2, 3, 5])
+        for text in ["", "{}", "[", "{\"items\":3}", "7", "[{\"name\":\"hunter2\"", String(repeating: "[", count: 100_000)] {
+            let why = try #require(failure { try json(text) } as? KeyError)
+            #expect(!why.description.contains("hunter2"))
+        }
+    }
+
+    @Test func whatIsSkippedIsSaidByLineAndWithoutContent() throws {
+        let long = String(repeating: "v", count: 65537)
+        let found = try csv("name,password,account\nmail,hunter2,\nmail,hunter3,\n,hunter4,\nx,,\n\"two\nlines\",hunter5,\nshort,hunter6\nbig,\(long),\nok,hunter7,\u{7}\n")
+        #expect(found.entries.map(\.position) == [2])
+        #expect(found.skipped.map(\.position) == [3, 4, 5, 6, 8, 9, 10])
+        #expect(found.skipped[0].reason == "it has the same name as line 2")
+        for skipped in found.skipped {
+            #expect(!skipped.reason.contains("hunter") && !skipped.reason.contains("mail") && !skipped.reason.isEmpty)
+        }
+        let several = try csv("name,username,password\nmail,me,1\nmail,you,2\n", withAccountInName: true)
+        #expect(several.entries.map(\.metadata.name) == ["mail/me", "mail/you"])
+        // A file without a header is one whose first line is secret.
+        for text in ["mail,hunter2\nx,hunter3\n", "name,password,password\na,hunter2,hunter3\n", "password\nhunter2\n", "", "name\na\n"] {
+            let why = try #require(failure { try csv(text) } as? KeyError)
+            #expect(!why.description.contains("hunter"), "\(why)")
+        }
+    }
+
+    /// Mutations of good files by a seed that is printed.
+    @Test(arguments: [SecretImport.Format.csv, .json]) func noFileDoesHarm(format: SecretImport.Format) throws {
+        let seed = UInt64.random(in: 0...(.max))
+        var random = Seeded(state: seed)
+        let good = [
+            "name,url,username,password,note,tags\r\nmail,https://mail.org/x,me,\"p\"\"1\",\"n\r\nm\",\"a,b\"\r\nx,,y,z,,\r\n",
+            #"{"items":[{"name":"a","notes":"n","tags":["x"],"login":{"username":"u","password":"p\u00e9\"","uris":[{"uri":"https://a.org"}]}},{"name":"b","value":"q"}]}"#,
+        ].map { Array($0.utf8) }
+        let pieces = ["\"", "\"\"", ",", "\r", "\n", "[", "{", "}", "]", ":", "\\u", "\\ud800", "null", "1e999", "\u{0}", "\u{FEFF}", "password", "name"].map { Array($0.utf8) }
+        for round in 0..<3000 {
+            var bytes = good[format == .csv ? 0 : 1]
+            for _ in 0..<Int.random(in: 1...6, using: &random) {
+                let place = Int.random(in: 0...bytes.count, using: &random)
+                switch Int.random(in: 0..<5, using: &random) {
+                case 0 where place < bytes.count: bytes[place] = UInt8.random(in: 0...255, using: &random)
+                case 1: bytes.insert(contentsOf: pieces[Int.random(in: 0..<pieces.count, using: &random)], at: place)
+                case 2: bytes.removeSubrange(place..<min(bytes.count, place + Int.random(in: 0...8, using: &random)))
+                case 3: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + 40)], at: place)
+                default: bytes = Array(bytes.prefix(place))
+                }
+            }
+            let file = try SecretBytes(copying: bytes.span)
+            do throws(KeyError) {
+                let found = try SecretImport(file, format)
+                // Nothing comes out that did not go in.
+                let total = found.entries.reduce(0) { $0 + $1.value.count + $1.metadata.encoded.count }
+                #expect(total <= 40 * bytes.count + 100, "seed \(seed), round \(round)")
+            } catch {
+                guard case .validation = error else {
+                    Issue.record("seed \(seed), round \(round): \(error)")
+                    return
+                }
+            }
+        }
+    }
+}
+
+/// SplitMix64: the same sequence for the same seed.
+struct Seeded: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
