@@ -8,11 +8,11 @@ import Testing
 @testable import KeyManagement
 
 struct SafeTamperingTests {
-    /// A safe with 40 secrets of two or three versions, closed; and the path of an older copy, in which there are 20 of one version.
+    /// A safe with 40 secrets of three versions, closed; and the path of an older copy, in which each has one.
     private func prepare() throws -> (SafePlace, older: String) {
         let it = try SafePlace()
         let entries = try (0..<40).map { ImportEntry(position: $0, metadata: try SecretMetadata(name: "s\($0)"), value: try secret("old \($0)")) }
-        _ = try it.safe.importEntries(Array(entries.prefix(20)))
+        _ = try it.safe.importEntries(entries)
         let older = it.place.directory + "/older.db"
         try it.place.tamper("VACUUM INTO '\(older)'")
         for _ in 1...2 { _ = try it.safe.importEntries(entries, updates: true) }

@@ -179,6 +179,51 @@ struct SafeTests {
         #expect(try it.get("a") == "new" && it.get("b") == "kept")
     }
 
+    @Test func everyUseIsInTheAuditLog() throws {
+        let it = try SafePlace()
+        let ring = try it.keystore.keyring()
+        try it.add("mail", "1")
+        _ = try it.safe.value(of: "mail", with: ring, reason: "to log in")
+        _ = try it.safe.put("mail", value: secret("2"))
+        _ = failure { try it.safe.value(of: "nobody", with: ring, reason: "a guess") }
+        try it.safe.restoreVersion(1, of: "mail")
+        _ = try it.safe.list()
+        let date = try it.safe.delete("mail", days: 7)
+        _ = failure { try it.safe.value(of: "mail", with: ring, reason: "too late") }
+        try it.safe.restore("mail")
+        _ = try it.safe.delete("mail", days: 7)
+        _ = try it.safe.destroyDue(at: date + 86400)
+        var found: [AuditEntry] = []
+        try it.keystore.auditEntries { if $0.operation.contains("Secret") { found.append($0) } }
+        #expect(
+            found.map { "\($0.operation) \($0.version ?? 0) \($0.result) \($0.reason ?? "")" } == [
+                "CreateSecret 1 Success ", "GetSecretValue 1 Success to log in", "PutSecretValue 2 Success ", "GetSecretValue 0 ResourceNotFoundException a guess",
+                "UpdateSecretVersionStage 1 Success ", "ListSecrets 0 Success ", "DeleteSecret 0 Success ", "GetSecretValue 0 InvalidRequestException too late",
+                "RestoreSecret 0 Success ", "DeleteSecret 0 Success ", "DestroySecret 0 Success ",
+            ])
+        #expect(Set(found.compactMap(\.subject)).count == 2)
+        #expect(!contains(try it.place.contents(), Array("mail".utf8)), "the log shows a name")
+    }
+
+    /// As a keystore does when it is opened, by a clock that it believes.
+    @Test func whatIsDueIsDestroyedAtTheNextOpening() throws {
+        let it = try SafePlace()
+        try it.add("a", "1")
+        try it.add("b", "2")
+        _ = try it.safe.delete("a", days: 7)
+        try it.keystore.close()
+        func open(inDays days: Int64) throws -> Keystore {
+            try Keystore.open(at: it.place.path, unlockingWith: .passphrase(secret("open sesame")), clock: { Keystore.now() + days * 86400 })
+        }
+        for (days, destroyed, left) in [(6, 0, 2), (60, 0, 2), (8, 1, 1), (9, 0, 1)] as [(Int64, Int, Int)] {
+            let keystore = try open(inDays: days)
+            #expect(keystore.openingReport.destroyedSecrets == destroyed, "in \(days) days")
+            #expect((keystore.openingReport.waiting != nil) == (days == 60))
+            #expect(try PasswordSafe(keystore).list(withDeleted: true).secrets.count == left)
+            try keystore.close()
+        }
+    }
+
     @Test func theSafeOutlivesItsRootKey() throws {
         let it = try SafePlace()
         try it.add("a", "1")

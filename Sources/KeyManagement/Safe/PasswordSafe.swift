@@ -18,9 +18,12 @@ package struct SecretDescription: Sendable, Equatable {
     package let previousVersion: UInt32?
 
     package var name: String { metadata.name }
+    /// `secret/` and 32 hexadecimal digits: what the audit log calls it.
+    package let auditSubject: String
 
     init(_ row: SecretRow, _ keys: SafeKeys) throws {
         metadata = try row.metadata(keys)
+        auditSubject = row.name
         (createdAt, changedAt, destroyedAt) = (row.createdAt, row.changedAt, row.deletesAt)
         (currentVersion, previousVersion) = (row.currentVersion, row.previousVersion)
     }
@@ -100,6 +103,13 @@ package final class PasswordSafe: Sendable {
             let result = try body(&transaction, authentication)
             try transaction.finish(&row)
             try authentication.put(.safe, row.values, database)
+            // As every change of keys does.
+            try keystore.noteTime(KeyChange(.acceptTime, keystore, database, authentication))
+            if !transaction.events.isEmpty {
+                let log = AuditLog(database: database, authentication: authentication)
+                try log.append(transaction.events, by: keystore.auditActor, now: keystore.now())
+                try log.mark()
+            }
             return result
         }
     }

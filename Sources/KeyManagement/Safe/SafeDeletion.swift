@@ -12,23 +12,25 @@ extension PasswordSafe {
         guard Self.recoveryDays.contains(days) else {
             throw .validation("a secret is destroyed \(Self.recoveryDays.lowerBound) to \(Self.recoveryDays.upperBound) days after it is deleted")
         }
-        return try change { safe, _ in
+        return try change(.delete, name) { safe, _ in
             var row = try safe.requireUsable(name)
-            let now = Keystore.now()
+            let now = keystore.now()
             let date = now + Int64(days) * 86400
             (row.deletesAt, row.changedAt) = (date, now)
             try safe.put(row, isNew: false)
-            return date
+            return (date, SafeOperation.delete.event(of: row.id))
         }
     }
 
     /// Takes a deletion back. Throws `secretNotFound`; a secret that was not deleted stays as it is.
     package func restore(_ name: String) throws(KeyError) {
-        try change { safe, _ in
+        try change(.restore, name) { safe, _ in
             var row = try safe.require(name)
-            guard row.deletesAt != nil else { return }
-            (row.deletesAt, row.changedAt) = (nil, Keystore.now())
+            let event = SafeOperation.restore.event(of: row.id)
+            guard row.deletesAt != nil else { return ((), event) }
+            (row.deletesAt, row.changedAt) = (nil, keystore.now())
             try safe.put(row, isNew: false)
+            return ((), event)
         }
     }
 
@@ -45,6 +47,7 @@ extension PasswordSafe {
                 guard let id = SecretID(bytes), let row = try safe.find(id), let date = row.deletesAt, date <= now else { continue }
                 names.append(try row.metadata(safe.keys).name)
                 try safe.remove(row)
+                safe.events.append(SafeOperation.destroy.event(of: id))
             }
             return names
         }

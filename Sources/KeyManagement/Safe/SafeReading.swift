@@ -11,11 +11,25 @@ package struct SecretPage: Sendable {
 }
 
 extension PasswordSafe {
-    /// The value of a secret, and what is known of it.
+    /// The value of a secret, and what is known of it, for a reason that the audit log keeps with the use or the refusal.
     /// Throws `secretNotFound`, also for a version; `secretDeleted`; what a key that cannot open gives: `disabled`, `invalidState`, `keyUnavailable`.
-    package func value(of name: String, _ choice: SecretVersionChoice = .label(.current), with keyring: Keyring) throws(KeyError) -> (
-        description: SecretDescription, version: UInt32, value: SecretBytes
-    ) {
+    package func value(
+        of name: String, _ choice: SecretVersionChoice = .label(.current), with keyring: Keyring, reason: String
+    ) throws(KeyError) -> (description: SecretDescription, version: UInt32, value: SecretBytes) {
+        do throws(KeyError) {
+            let found = try value(of: name, choice, with: keyring)
+            record(.get, of: found.row.id, version: found.row.version, key: found.row.keyID, reason: reason)
+            return (found.description, found.row.version, found.value)
+        } catch {
+            record(.get, of: id(of: name), refused: error, reason: reason)
+            throw error
+        }
+    }
+
+    /// The same without a trace in the log: for `value`, and for measuring.
+    func value(
+        of name: String, _ choice: SecretVersionChoice = .label(.current), with keyring: Keyring
+    ) throws(KeyError) -> (description: SecretDescription, row: SecretVersionRow, value: SecretBytes) {
         try keyring.refresh()
         let found = try read { safe in
             let row = try safe.requireUsable(name)
@@ -30,7 +44,7 @@ extension PasswordSafe {
         let context = try SecretValue.context(name: name, version: version.version)
         let dataKey = try keyring.decrypt(version.wrappedKey.span, context: context, expecting: version.keyID)
         do throws(CryptographyError) {
-            return (description, version.version, try SecretValue.open(version.sealedValue, with: dataKey, of: version.id, version: version.version))
+            return (description, version, try SecretValue.open(version.sealedValue, with: dataKey, of: version.id, version: version.version))
         } catch { throw error == .authenticationFailed ? .invalidCiphertext : .cryptography(error) }
     }
 
@@ -93,6 +107,7 @@ extension PasswordSafe {
             }
             return SecretPage(secrets: secrets, next: nil)
         }
+        record(.list)
         return found ?? SecretPage(secrets: [], next: nil)
     }
 

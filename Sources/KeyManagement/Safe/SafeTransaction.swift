@@ -54,6 +54,8 @@ struct SafeRow: Sendable {
 struct SafeTransaction {
     let database: Database
     let keys: SafeKeys
+    /// What the audit log is to say, written with the change.
+    var events: [AuditEvent] = []
     private var tree: SafeTree
     private var count: Int
 

@@ -35,7 +35,7 @@ extension PasswordSafe {
     package func create(_ metadata: SecretMetadata, value: SecretBytes, key: KeyReference? = nil) throws(KeyError) {
         try Self.check(value)
         let reference = try sealingKey(key)
-        try change { safe, authentication in
+        try change(.create, metadata.name) { safe, authentication in
             let id = try safe.keys.id(of: metadata.name)
             if let row = try safe.find(id) {
                 if let date = row.deletesAt { throw KeyError.secretDeleted(metadata.name, destroyedAt: date) }
@@ -43,7 +43,8 @@ extension PasswordSafe {
             }
             var keys = SealingKeys()
             let keyID = try keystore.find(reference, safe.database).keyID
-            try add(SecretRow(id: id, createdAt: Keystore.now()), metadata, value, keyID, &keys, &safe, authentication, isNew: true)
+            try add(SecretRow(id: id, createdAt: keystore.now()), metadata, value, keyID, &keys, &safe, authentication, isNew: true)
+            return ((), SafeOperation.create.event(of: id, version: 1, key: keyID))
         }
     }
 
@@ -55,25 +56,28 @@ extension PasswordSafe {
         _ name: String, value: SecretBytes, key: KeyReference? = nil, edit: (SecretMetadata) throws(KeyError) -> SecretMetadata = { $0 }
     ) throws(KeyError) -> UInt32 {
         try Self.check(value)
-        return try change { safe, authentication in
+        return try change(.put, name) { safe, authentication in
             let row = try safe.requireUsable(name)
             let metadata = try edit(try row.metadata(safe.keys))
             guard metadata.name == name else { throw KeyError.validation("a secret keeps its name") }
             var keys = SealingKeys()
             let keyID = try sealingKeyID(for: row, key, safe)
-            return try add(row, metadata, value, keyID, &keys, &safe, authentication, isNew: false)
+            let version = try add(row, metadata, value, keyID, &keys, &safe, authentication, isNew: false)
+            return (version, SafeOperation.put.event(of: row.id, version: version, key: keyID))
         }
     }
 
     /// Makes a version current, and the one that was so far previous. Throws `secretNotFound`, also for the version, `secretDeleted`.
     package func restoreVersion(_ version: UInt32, of name: String) throws(KeyError) {
-        try change { safe, _ in
+        try change(.restoreVersion, name) { safe, _ in
             var row = try safe.requireUsable(name)
+            let event = SafeOperation.restoreVersion.event(of: row.id, version: version)
             guard try safe.versions(of: row).contains(version) else { throw KeyError.secretNotFound("\(name), version \(version)") }
-            guard version != row.currentVersion else { return }
+            guard version != row.currentVersion else { return ((), event) }
             (row.previousVersion, row.currentVersion) = (row.currentVersion, version)
-            row.changedAt = Keystore.now()
+            row.changedAt = keystore.now()
             try safe.put(row, isNew: false)
+            return ((), event)
         }
     }
 
@@ -95,8 +99,9 @@ extension PasswordSafe {
                 let id = try safe.keys.id(of: entry.metadata.name)
                 let row = try safe.find(id)
                 let keyID = try row.map { try sealingKeyID(for: $0, key, safe) } ?? standard
-                try add(
-                    row ?? SecretRow(id: id, createdAt: Keystore.now()), entry.metadata, entry.value, keyID, &keys, &safe, authentication, isNew: row == nil)
+                let version = try add(
+                    row ?? SecretRow(id: id, createdAt: keystore.now()), entry.metadata, entry.value, keyID, &keys, &safe, authentication, isNew: row == nil)
+                safe.events.append((row == nil ? SafeOperation.create : .put).event(of: id, version: version, key: keyID))
                 return outcome
             }
         }
@@ -135,7 +140,7 @@ extension PasswordSafe {
                 plain, header: WrappedKeyHeader(keyID: keyID, version: keyVersion), material: material,
                 context: SecretValue.context(name: metadata.name, version: row.lastVersion), salt: salt.span)
         }
-        row.changedAt = isNew ? row.createdAt : Keystore.now()
+        row.changedAt = isNew ? row.createdAt : keystore.now()
         let version = SecretVersionRow(
             id: row.id, version: row.lastVersion, createdAt: row.changedAt, keyID: keyID, wrappedKey: wrapped, sealedValue: sealed)
         try version.put(safe.keys, safe.database)

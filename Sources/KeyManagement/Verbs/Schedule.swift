@@ -14,6 +14,8 @@ package struct ScheduleReport: Sendable, Equatable {
     package var rotated: [KeyID] = []
     package var destroyed: [KeyID] = []
     package var expired: [KeyID] = []
+    /// How many deleted secrets of the password safe.
+    package var destroyedSecrets = 0
     package var waiting: Waiting?
 }
 
@@ -51,6 +53,7 @@ extension Keystore {
             let plan = try read { try SchedulePlan($0, now: now()) }
             report.waiting = plan.waiting
             if plan.isSomethingDue { try apply(plan, &report) }
+            if plan.areSecretsDue { report.destroyedSecrets = try PasswordSafe(self).destroyDue(at: plan.time).count }
             if plan.isTimeNews { try perform(.acceptTime) { _ in } }
             try forgetDestroyed()
         } catch {
@@ -118,6 +121,7 @@ private struct SchedulePlan {
     /// The time up to which what destroys something is due.
     let time: Int64
     let deletions, expiries, rotations: [KeySettings]
+    let areSecretsDue: Bool
     let waiting: ScheduleReport.Waiting?
     let isTimeNews: Bool
 
@@ -132,6 +136,10 @@ private struct SchedulePlan {
         isTimeNews = isBelieved && seen.map { now - $0 >= Keystore.timeGranularity } ?? false
         let due = try KeySettings.all(in: database, where: "delete_at <= ? OR material_expires_at <= ?", [latest, latest])
         let limit = time
+        func isSecretDue(_ time: Int64) throws -> Bool {
+            try Int.fetchOne(database, sql: "SELECT 1 FROM secret INDEXED BY secret_by_deletion WHERE deletes_at <= ? LIMIT 1", arguments: [time]) != nil
+        }
+        areSecretsDue = try isSecretDue(limit)
         let deletions = due.filter { $0.deleteAt.map { $0 <= limit } ?? false }
         let expiries = due.filter { $0.deleteAt.map { $0 <= limit } != true && $0.materialExpiresAt.map { $0 <= limit } ?? false }
         (self.deletions, self.expiries) = (deletions, expiries)
@@ -140,7 +148,7 @@ private struct SchedulePlan {
             .filter { states[$0.keyID] == .enabled && Self.isDue($0, now: now) }
         let held = due.filter { settings in !deletions.contains(settings) && !expiries.contains(settings) }
         waiting =
-            held.isEmpty
+            try held.isEmpty && (limit == latest || !isSecretDue(latest))
             ? nil
             : .timeNotAccepted(
                 seen: seen ?? now, now: now, deletions: held.filter { $0.deleteAt != nil }.map(\.keyID),

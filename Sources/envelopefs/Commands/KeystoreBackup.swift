@@ -56,6 +56,7 @@ extension KeystoreCommand {
             let keys: Int
             let versions: Int
             let auditEntries: Int64
+            let secrets: Int
             /// Empty when all is well.
             let faults: [String]
         }
@@ -66,15 +67,18 @@ extension KeystoreCommand {
                 let audit = try keystore.verifyAudit()
                 var faults = proof.unopened.map { "key version \($0) does not open" } + (try keystore.databaseFaults())
                 if let fault = audit.fault { faults.append("audit log: \(fault)") }
+                var secrets = 0
+                do throws(KeyError) { secrets = try PasswordSafe(keystore).verify().secrets } catch { faults.append("password safe: \(error)") }
                 if let mode = try? Paths.status(keystore.path).mode & 0o7777, mode & 0o077 != 0 { faults.append("\(keystore.path) may be read by others (mode \(String(mode, radix: 8)))") }
                 return Record(
                     keystore: keystore.path, generation: try keystore.generation(), slots: try keystore.slots().count, keys: proof.keyCount, versions: proof.versionCount,
-                    auditEntries: audit.count, faults: faults)
+                    auditEntries: audit.count, secrets: secrets, faults: faults)
             }
             if json { try Console.json(record) } else {
                 try Console.table([
                     ("keystore", record.keystore), ("generation", String(record.generation)), ("slots", String(record.slots)),
                     ("keys", "\(record.keys), with \(record.versions) versions, all open"), ("audit entries", String(record.auditEntries)),
+                    ("secrets", String(record.secrets)),
                 ])
             }
             if !record.faults.isEmpty { throw Failure(.keystoreUnreadable, "the keystore is not whole: \(record.faults.joined(separator: "; "))") }

@@ -52,7 +52,7 @@ struct SafeCommand: ParsableCommand {
             try output.check()
             let choice = version.map { SecretVersionChoice.version($0) } ?? .label(label ?? .current)
             try access.useSafe { (safe, keystore) throws(KeyError) in
-                try safe.value(of: name, choice, with: try keystore.keyring()).value
+                try safe.value(of: name, choice, with: try keystore.keyring(), reason: reason).value
             } then: { (value) throws(Failure) in
                 defer { value.wipe() }
                 try output.write(value)
@@ -188,15 +188,10 @@ struct SecretDetails: ParsableArguments {
 }
 
 extension KeystoreAccess {
-    /// Opens the keystore, destroys what is due, asks the safe, closes, and passes the answer on.
+    /// Opens the keystore, asks its safe, closes, and passes the answer on.
     func useSafe<Answer>(
         _ ask: (PasswordSafe, Keystore) throws(KeyError) -> Answer, then answer: (Answer) throws(Failure) -> Void
     ) throws(Failure) {
         try use { keystore throws(KeyError) in try ask(PasswordSafe(keystore), keystore) } then: { (found) throws(Failure) in try answer(found) }
     }
-}
-
-extension Int64 {
-    /// Seconds since 1970 as a date and time.
-    var asDate: String { Date(timeIntervalSince1970: Double(self)).formatted(.iso8601) }
 }

@@ -77,6 +77,7 @@ private struct PageRecord: Encodable {
 /// A secret as JSON; never its value.
 private struct SecretRecord: Encodable {
     let name: String
+    let auditSubject: String
     let account: String
     let description: String
     let tags: [String: String]
@@ -87,7 +88,7 @@ private struct SecretRecord: Encodable {
     let previousVersion: UInt32?
 
     init(_ secret: SecretDescription) {
-        (name, account) = (secret.name, secret.metadata.account)
+        (name, auditSubject, account) = (secret.name, secret.auditSubject, secret.metadata.account)
         (description, tags) = (secret.metadata.description, secret.metadata.tags)
         (createdAt, changedAt, destroyedAt) = (secret.createdAt.asDate, secret.changedAt.asDate, secret.destroyedAt?.asDate)
         (currentVersion, previousVersion) = (secret.currentVersion, secret.previousVersion)

@@ -149,11 +149,12 @@ extension Console {
         for key in report.rotated { note("key \(key) was rotated: its period is over") }
         for key in report.destroyed { note("key \(key) was destroyed: its deletion was scheduled for today or before") }
         for key in report.expired { note("the imported material of key \(key) has expired and was removed") }
+        if report.destroyedSecrets > 0 { note("\(report.destroyedSecrets) deleted secrets were destroyed: their time was over") }
         switch report.waiting {
         case nil: break
         case .notWritten(let why): note("what is due in the keystore was not done: \(why)")
         case .timeNotAccepted(let seen, let now, let deletions, let expiries):
-            note("the clock says \(now.asDate), more than 30 days after the keystore's last use (\(seen.asDate)): \((deletions + expiries).count) keys are due and wait")
+            note("the clock says \(now.asDate), more than 30 days after the keystore's last use (\(seen.asDate)): \((deletions + expiries).count) keys, or deleted secrets, are due and wait")
             for key in deletions { note("  key \(key) would be destroyed") }
             for key in expiries { note("  the material of key \(key) would be removed") }
             note("if the clock is right: 'envelopefs key accept-time'")
