@@ -28,7 +28,7 @@ struct ScaleTests {
 
     private func name(_ number: Int) -> String { "service \(number)/account" }
 
-    @Test func aFullKeystoreIsOpenedAndReadQuickly() throws {
+    @Test func aFullKeystoreIsOpenedAndReadAsASmallOne() throws {
         let it = try SafePlace()
         // As createKey does, but in one transaction: it checks all rows before each key.
         try it.keystore.change { database, authentication in
