@@ -10,6 +10,7 @@ package enum HKDF {
         _ function: HashFunction, from key: SecretBytes, salt: ByteSpan, info: ByteSpan, count: Int
     ) throws(CryptographyError) -> SecretBytes {
         try check(count, function)
+        if function == .sha512, count == HashFunction.sha512.size, salt.count <= 128 { return try deriveBlock(from: key, salt: salt, info: info) }
         return unsafe try MACContext.withPooled(function) { context throws(CryptographyError) in
             let pseudorandomKey = unsafe try extract(context, function, from: key, salt: salt)
             return unsafe try expand(context, function, from: pseudorandomKey, info: info, count: count)
@@ -32,6 +33,32 @@ package enum HKDF {
         return unsafe try MACContext.withPooled(function) { context throws(CryptographyError) in
             unsafe try expand(context, function, from: pseudorandomKey, info: info, count: count)
         }
+    }
+
+    private static let digests = ContextPool()
+
+    /// The same for 64 bytes with SHA-512, in half the time: what every wrapping and unwrapping of a key takes.
+    private static func deriveBlock(from key: SecretBytes, salt: ByteSpan, info: ByteSpan) throws(CryptographyError) -> SecretBytes {
+        let output = try SecretBytes(count: HashFunction.sha512.size)
+        let digest = unsafe try digests.take { () throws(CryptographyError) in unsafe try makeDigest() }
+        let result = unsafe clibcrypto_hkdf_sha512_block(digest, key.address, key.count, salt.address, salt.count, info.address, info.count, output.address)
+        withExtendedLifetime(key) {}
+        guard result == 1 else {
+            unsafe EVP_MD_CTX_free(digest)
+            throw Library.failure(.libraryFailure)
+        }
+        if unsafe !digests.put(digest) { unsafe EVP_MD_CTX_free(digest) }
+        return output
+    }
+
+    private static func makeDigest() throws(CryptographyError) -> OpaquePointer {
+        let function = unsafe try Library.digest(.sha512)
+        guard let digest = unsafe EVP_MD_CTX_new() else { throw Library.failure(.outOfMemory) }
+        guard unsafe EVP_DigestInit_ex2(digest, function, nil) == 1 else {
+            unsafe EVP_MD_CTX_free(digest)
+            throw Library.failure(.libraryFailure)
+        }
+        return unsafe digest
     }
 
     private static func check(_ count: Int, _ function: HashFunction) throws(CryptographyError) {

@@ -20,6 +20,21 @@ import Testing
         }
     }
 
+    /// 64 bytes with SHA-512 go another way through libcrypto than all other counts; 65 bytes begin with the same 64.
+    @Test func hkdfOfOneBlockIsTheBeginningOfMore() throws {
+        for keyCount in [0, 1, 32, 127, 128, 129, 300] {
+            for saltCount in [0, 1, 32, 127, 128, 129, 300] {
+                for infoCount in [0, 1, 44, 500] {
+                    let (key, salt, info) = (pattern(keyCount, seed: 2), pattern(saltCount, seed: 3), pattern(infoCount, seed: 4))
+                    let secret = try SecretBytes(copying: key.span)
+                    let block = try HKDF.derive(.sha512, from: secret, salt: salt.span, info: info.span, count: 64).exposed
+                    let more = try HKDF.derive(.sha512, from: secret, salt: salt.span, info: info.span, count: 65).exposed
+                    #expect(block == Array(more.prefix(64)), "\(keyCount), \(saltCount), \(infoCount)")
+                }
+            }
+        }
+    }
+
     @Test func hkdfCountsAreBounded() throws {
         let key = try SecretBytes.random(count: 32)
         for (function, most) in [(HashFunction.sha256, 255 * 32), (.sha512, 255 * 64)] {

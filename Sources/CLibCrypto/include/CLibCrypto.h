@@ -18,6 +18,10 @@ int clibcrypto_unmap_secret_pages(void *pages, size_t size);
 /// A small number that each thread keeps: 0, 1, 2 … in the order of first calls.
 unsigned clibcrypto_thread_number(void);
 
+/// HKDF-SHA512 (RFC 5869) with a salt of at most 128 bytes and an output of 64. `digest` was initialised with SHA-512, and holds nothing secret afterwards. 1, or less on failure.
+int clibcrypto_hkdf_sha512_block(EVP_MD_CTX *digest, const unsigned char *key, size_t key_count, const unsigned char *salt, size_t salt_count,
+                                 const unsigned char *info, size_t info_count, unsigned char *output);
+
 /// A new RSA key pair, to be freed with EVP_PKEY_free; NULL on failure.
 EVP_PKEY *clibcrypto_generate_rsa(unsigned bits);
 /// The RSA key pair that exactly these bytes (PKCS #8) are; NULL for anything else.

@@ -41,9 +41,22 @@ package final class Keyring: Sendable {
     /// A new data key of 32 random bytes, wrapped under the current version of `keyID`.
     /// Throws `notFound`, `disabled`, `invalidState`, `keyUnavailable` (locked), `cryptography`.
     package func generateDataKey(under keyID: KeyID, context: EncryptionContext) throws(KeyError) -> GeneratedDataKey {
-        let plaintext: SecretBytes
-        do throws(CryptographyError) { plaintext = try SecretBytes.random(count: 32) } catch { throw .cryptography(error) }
-        return GeneratedDataKey(plaintext: plaintext, ciphertext: try encrypt(plaintext, under: keyID, context: context))
+        let (version, material) = try sealingVersion(of: keyID)
+        let header = WrappedKeyHeader(keyID: keyID, version: version)
+        do {
+            // Key and salt in one draw: each call of the generator costs a microsecond.
+            let drawn = try SecretBytes.random(count: 64)
+            defer { drawn.wipe() }
+            let plaintext = try drawn.withBytes { bytes throws(CryptographyError) in try SecretBytes(copying: bytes.slice(0, 32)) }
+            let ciphertext = try drawn.withBytes { bytes throws(KeyError) in
+                try WrappedKey.seal(bytes.slice(0, 32), header: header, material: material, context: context, salt: bytes.slice(32, 32))
+            }
+            return GeneratedDataKey(plaintext: plaintext, ciphertext: ciphertext)
+        } catch let error as KeyError {
+            throw error
+        } catch let error as CryptographyError {
+            throw .cryptography(error)
+        } catch { throw .storage("\(error)") }
     }
 
     /// `plaintext`, 1 to 4096 bytes, wrapped under the current version of `keyID`. Throws as `generateDataKey`, and `validation` for other sizes.

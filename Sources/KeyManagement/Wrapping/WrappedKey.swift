@@ -35,15 +35,29 @@ struct WrappedKeyHeader: Equatable {
     }
 
     /// The header's bytes but for the commitment, which the salt gives.
-    func bytes(salt: ByteSpan) -> [UInt8] {
+    /// - Parameter room: how many bytes will follow.
+    func bytes(salt: ByteSpan, room: Int) -> [UInt8] {
         precondition(salt.count == Self.saltSize)
-        return [Self.format, Self.algorithm] + versionName + salt.array
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.saltOffset + Self.saltSize + room)
+        bytes.append(Self.format)
+        bytes.append(Self.algorithm)
+        appendName(to: &bytes)
+        for i in salt.indices { bytes.append(salt[i]) }
+        return bytes
+    }
+
+    private func appendName(to bytes: inout [UInt8]) {
+        bytes.append(littleEndian: keyID.value.low)
+        bytes.append(littleEndian: keyID.value.high)
+        bytes.append(littleEndian: version)
     }
 
     /// Key id and version: what the one-time key is bound to.
     var versionName: [UInt8] {
-        var name = keyID.bytes
-        name.append(littleEndian: version)
+        var name: [UInt8] = []
+        name.reserveCapacity(20)
+        appendName(to: &name)
         return name
     }
 }
@@ -66,7 +80,7 @@ enum WrappedKey {
         }
         do throws(CryptographyError) {
             let oneTime = try OneTimeKey(material: material, header: header, salt: salt)
-            var blob = header.bytes(salt: salt)
+            var blob = header.bytes(salt: salt, room: WrappedKeyHeader.commitmentSize + plain.count + AEADKey.tagSize)
             oneTime.appendCommitment(to: &blob)
             let associated = blob + context.canonicalBytes
             blob += [UInt8](repeating: 0, count: plain.count + AEADKey.tagSize)
