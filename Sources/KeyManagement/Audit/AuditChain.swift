@@ -26,8 +26,7 @@ struct AuditChain {
     mutating func next(_ values: [DatabaseValue]) throws(CryptographyError) -> [UInt8] {
         let message = Self.entryLabel + mac + RowAuthentication.encoded(values)
         let code = try HMACKey(key).authenticate(message.span)
-        let none: [UInt8] = []
-        let following = try HKDF.derive(.sha512, from: key, salt: none.span, info: Self.ratchetLabel.span, count: Self.keySize)
+        let following = try key.child(Self.ratchetLabel)
         key.wipe()
         (count, mac, key) = (count + 1, code, following)
         return code
@@ -46,28 +45,16 @@ struct SealedAuditKey {
 
     init(sealing key: SecretBytes, under sealing: AEADKey, authenticating associated: [UInt8]) throws(CryptographyError) {
         let nonce = try Random.bytes(AEADKey.nonceSize)
-        var sealed = [UInt8](repeating: 0, count: key.count + AEADKey.tagSize)
-        try key.withBytes { plain throws(CryptographyError) in
-            var tag = InlineArray<16, UInt8>(repeating: 0)
-            var tagBytes = tag.mutableSpan
-            var bytes = sealed.mutableSpan
-            var place = bytes.slice(0, plain.count)
-            try sealing.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &place, tag: &tagBytes)
-            bytes.copy(tag.span, to: plain.count)
+        self.nonce = nonce
+        sealed = try key.withBytes { plain throws(CryptographyError) in
+            try sealing.sealed(plain, nonce: nonce.span, authenticating: associated.span)
         }
-        (self.nonce, self.sealed) = (nonce, sealed)
     }
 
     /// Throws `authenticationFailed` for any change.
     func open(under sealing: AEADKey, authenticating associated: [UInt8]) throws(CryptographyError) -> SecretBytes {
         guard nonce.count == AEADKey.nonceSize, sealed.count == AuditChain.keySize + AEADKey.tagSize else { throw .authenticationFailed }
-        let key = try SecretBytes(count: AuditChain.keySize)
-        try key.withMutableBytes { plain throws(CryptographyError) in
-            let count = plain.count
-            try sealing.open(
-                sealed.span.slice(0, count), nonce: nonce.span, authenticating: associated.span, tag: sealed.span.slice(count, AEADKey.tagSize), into: &plain)
-        }
-        return key
+        return try sealing.opened(sealed, nonce: nonce.span, authenticating: associated.span)
     }
 
     /// What a sealed head is bound to.
@@ -81,8 +68,6 @@ struct SealedAuditKey {
 
     /// The key that only the first key of the chain is sealed under. A process that holds a keystore open has let go of what it is derived from.
     static func verificationKey(of rootKey: SecretBytes) throws(CryptographyError) -> AEADKey {
-        let none: [UInt8] = []
-        let label = Array("EnvelopeFS audit verification 1".utf8)
-        return try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: label.span, count: 32))
+        try AEADKey(try rootKey.child(Array("EnvelopeFS audit verification 1".utf8)))
     }
 }

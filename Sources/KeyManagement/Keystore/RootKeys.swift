@@ -17,10 +17,9 @@ final class RootKeys: Sendable {
     let rows: HMACKey
 
     init(rootKey: SecretBytes) throws(CryptographyError) {
-        let none: [UInt8] = []
-        sealing = try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.sealingLabel.span, count: 32))
-        audit = try AEADKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.auditLabel.span, count: 32))
-        rows = try HMACKey(try HKDF.derive(.sha512, from: rootKey, salt: none.span, info: Self.rowLabel.span, count: 32))
+        sealing = try AEADKey(try rootKey.child(Self.sealingLabel))
+        audit = try AEADKey(try rootKey.child(Self.auditLabel))
+        rows = try HMACKey(try rootKey.child(Self.rowLabel))
     }
 
     /// The material of a version, 32 bytes, sealed for storing: a random nonce, and ciphertext and tag.
@@ -37,28 +36,15 @@ final class RootKeys: Sendable {
     /// Any secret, sealed for storing. `associated` says what it is, unlike all others: a key id and version take 20 bytes, a label more.
     func sealBytes(_ secret: SecretBytes, authenticating associated: [UInt8]) throws(CryptographyError) -> (nonce: [UInt8], sealed: [UInt8]) {
         let nonce = try Random.bytes(AEADKey.nonceSize)
-        var sealed = [UInt8](repeating: 0, count: secret.count + AEADKey.tagSize)
-        try secret.withBytes { plain throws(CryptographyError) in
-            var tag = InlineArray<16, UInt8>(repeating: 0)
-            var tagBytes = tag.mutableSpan
-            var bytes = sealed.mutableSpan
-            var place = bytes.slice(0, plain.count)
-            try sealing.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &place, tag: &tagBytes)
-            bytes.copy(tag.span, to: plain.count)
+        let sealed = try secret.withBytes { plain throws(CryptographyError) in
+            try sealing.sealed(plain, nonce: nonce.span, authenticating: associated.span)
         }
         return (nonce, sealed)
     }
 
     /// The reverse of `sealBytes`. Throws `authenticationFailed` for any change.
     func openBytes(nonce: [UInt8], sealed: [UInt8], authenticating associated: [UInt8]) throws(CryptographyError) -> SecretBytes {
-        guard sealed.count >= AEADKey.tagSize, nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
-        let secret = try SecretBytes(count: sealed.count - AEADKey.tagSize)
-        try secret.withMutableBytes { plain throws(CryptographyError) in
-            let count = plain.count
-            try sealing.open(
-                sealed.span.slice(0, count), nonce: nonce.span, authenticating: associated.span,
-                tag: sealed.span.slice(count, AEADKey.tagSize), into: &plain)
-        }
-        return secret
+        guard nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
+        return try sealing.opened(sealed, nonce: nonce.span, authenticating: associated.span)
     }
 }

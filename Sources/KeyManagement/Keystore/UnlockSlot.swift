@@ -82,14 +82,8 @@ struct UnlockSlot: Equatable {
     ) throws(CryptographyError) -> UnlockSlot {
         let derived = try derive(secret, kind: kind, scrypt: scrypt, salt: salt)
         let associated = label + Array(kind.rawValue.utf8)
-        var sealed = [UInt8](repeating: 0, count: rootKey.count + AEADKey.tagSize)
-        try rootKey.withBytes { plain throws(CryptographyError) in
-            var tag = InlineArray<16, UInt8>(repeating: 0)
-            var tagBytes = tag.mutableSpan
-            var bytes = sealed.mutableSpan
-            var place = bytes.slice(0, plain.count)
-            try derived.key.seal(plain, nonce: nonce.span, authenticating: associated.span, into: &place, tag: &tagBytes)
-            bytes.copy(tag.span, to: plain.count)
+        let sealed = try rootKey.withBytes { plain throws(CryptographyError) in
+            try derived.key.sealed(plain, nonce: nonce.span, authenticating: associated.span)
         }
         return UnlockSlot(
             number: number, kind: kind, createdAt: createdAt, scrypt: scrypt, salt: salt, commitment: derived.commitment, sealedRootKey: sealed)
@@ -114,14 +108,7 @@ struct UnlockSlot: Equatable {
         guard constantTimeEqual(derived.commitment.span, commitment.span) else { return nil }
         guard sealedRootKey.count == Self.sealedSize else { throw .authenticationFailed }
         let associated = Self.label + Array(kind.rawValue.utf8)
-        let rootKey = try SecretBytes(count: Keystore.rootKeySize)
-        try rootKey.withMutableBytes { plain throws(CryptographyError) in
-            let count = plain.count
-            try derived.key.open(
-                sealedRootKey.span.slice(0, count), nonce: Self.nonce.span, authenticating: associated.span,
-                tag: sealedRootKey.span.slice(count, AEADKey.tagSize), into: &plain)
-        }
-        return rootKey
+        return try derived.key.opened(sealedRootKey, nonce: Self.nonce.span, authenticating: associated.span)
     }
 
     /// HKDF-SHA512 gives 64 bytes: a key that seals only this once, and a commitment to it, which tells a wrong secret from a changed slot.

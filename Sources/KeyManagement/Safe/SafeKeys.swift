@@ -32,13 +32,9 @@ final class SafeKeys: Sendable {
     private let metadata: AEADKey
 
     init(safeKey: SecretBytes) throws(CryptographyError) {
-        func child(_ label: [UInt8]) throws(CryptographyError) -> SecretBytes {
-            let none: [UInt8] = []
-            return try HKDF.derive(.sha512, from: safeKey, salt: none.span, info: label.span, count: 32)
-        }
-        index = try HMACKey(try child(Self.indexLabel))
-        rows = try HMACKey(try child(Self.rowLabel))
-        metadata = try AEADKey(try child(Self.metadataLabel))
+        index = try HMACKey(try safeKey.child(Self.indexLabel))
+        rows = try HMACKey(try safeKey.child(Self.rowLabel))
+        metadata = try AEADKey(try safeKey.child(Self.metadataLabel))
     }
 
     /// The id of the secret of this name.
@@ -93,18 +89,4 @@ func unpaddedSize(_ bytes: ByteSpan, _ step: Int) -> Int? {
     let size = Int(bytes.littleEndian(UInt32.self, at: 0))
     guard size <= bytes.count - 4, bytes.count - 4 - size < step, bytes.slice(4 + size, bytes.count - 4 - size).isAllZero else { return nil }
     return size
-}
-
-extension AEADKey {
-    /// Ciphertext and tag.
-    func sealed(_ plain: ByteSpan, nonce: ByteSpan, authenticating aad: ByteSpan) throws(CryptographyError) -> [UInt8] {
-        var sealed = [UInt8](repeating: 0, count: plain.count + Self.tagSize)
-        var tag = InlineArray<16, UInt8>(repeating: 0)
-        var tagBytes = tag.mutableSpan
-        var bytes = sealed.mutableSpan
-        var place = bytes.slice(0, plain.count)
-        try seal(plain, nonce: nonce, authenticating: aad, into: &place, tag: &tagBytes)
-        bytes.copy(tag.span, to: plain.count)
-        return sealed
-    }
 }

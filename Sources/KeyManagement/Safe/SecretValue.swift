@@ -42,16 +42,9 @@ enum SecretValue {
 
     /// Throws `authenticationFailed` for what `seal` did not give with this key, secret and version.
     static func open(_ sealed: [UInt8], with dataKey: SecretBytes, of id: SecretID, version: UInt32) throws(CryptographyError) -> SecretBytes {
-        guard sealed.count >= AEADKey.tagSize else { throw .authenticationFailed }
         let key = try AEADKey(dataKey)
         let associated = associated(id, version)
-        let plain = try SecretBytes(count: sealed.count - AEADKey.tagSize)
-        try plain.withMutableBytes { bytes throws(CryptographyError) in
-            let count = bytes.count
-            try key.open(
-                sealed.span.slice(0, count), nonce: nonce.span, authenticating: associated.span,
-                tag: sealed.span.slice(count, AEADKey.tagSize), into: &bytes)
-        }
+        let plain = try key.opened(sealed, nonce: nonce.span, authenticating: associated.span)
         return try plain.withBytes { bytes throws(CryptographyError) in
             guard let size = unpaddedSize(bytes, padding) else { throw .authenticationFailed }
             return try SecretBytes(copying: bytes.slice(4, size))
