@@ -75,6 +75,28 @@ struct TamperingTests {
         table == "unlock_slot" && row[0] == 2.databaseValue ? .passphrase(try secret("open sesame")) : .recoveryCode(code)
     }
 
+    /// Rows that were found whole are not checked again, until somebody else has written.
+    @Test func whatIsEditedWhileTheKeystoreIsOpenIsRefusedByTheNextVerb() throws {
+        for isAfterAChange in [false, true] {
+            let place = try Place()
+            let (keystore, _) = try place.create()
+            let key = KeyReference(try keystore.createKey(alias: "alias/a"))
+            let ring = try keystore.keyring()
+            if isAfterAChange { try keystore.updateDescription("d", of: key) }
+            #expect(try keystore.describe(key).state == .enabled)
+            try keystore.disableKey(key)
+            #expect(try keystore.describe(key).state == .disabled)
+            try place.tamper("UPDATE cmk SET state = 'Enabled'")
+            let (read, change) = (failure { try keystore.describe(key) } as? KeyError, failure { try keystore.updateDescription("e", of: key) } as? KeyError)
+            #expect(read?.description.contains("cmk/") == true, "\(String(describing: read))")
+            #expect(change?.description.contains("cmk/") == true, "\(String(describing: change))")
+            #expect(failure { try ring.refresh() } != nil)
+            try place.tamper("UPDATE cmk SET state = 'Disabled'")
+            #expect(try keystore.describe(key).state == .disabled)
+            try keystore.close()
+        }
+    }
+
     @Test func everyEditedColumnOfEveryRowIsRefusedByName() throws {
         let (place, code) = try filled()
         var (edits, columns) = (0, 0)

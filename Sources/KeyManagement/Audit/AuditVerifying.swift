@@ -21,7 +21,7 @@ extension Keystore {
         let rootKey = try rootKey()
         let authentication = try authentication()
         return try database.read { database in
-            _ = try authentication.verify(database)
+            try verify(database, authentication)
             let log = AuditLog(database: database, authentication: authentication)
             var chain = AuditChain(count: 0, mac: AuditChain.firstMAC, key: try log.firstKey(rootKey: rootKey))
             var pins = [(count: Int64, mac: [UInt8], what: String)]()

@@ -64,7 +64,7 @@ extension Keystore {
     package func auditEntries(_ filter: AuditFilter = AuditFilter(), last: Int? = nil, _ body: (AuditEntry) throws -> Void) throws(KeystoreError) {
         let authentication = try authentication()
         try database.read { database in
-            _ = try authentication.verify(database)
+            try verify(database, authentication)
             let (condition, arguments) = filter.condition
             let columns = AuditEntry.columns.joined(separator: ", ") + ", mac"
             let newest = "SELECT \(columns) FROM audit_entry WHERE \(condition) ORDER BY number DESC LIMIT \(last ?? -1)"

@@ -57,7 +57,7 @@ extension Keystore {
     package func proveKeys() throws(KeystoreError) -> KeyProof {
         let authentication = try authentication()
         return try database.read { database in
-            _ = try authentication.verify(database)
+            try verify(database, authentication)
             let versions = try KeyVersionRow.all(in: database)
             var unopened: [String] = []
             for version in versions {

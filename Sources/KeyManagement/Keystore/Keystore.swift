@@ -28,6 +28,8 @@ package final class Keystore: Sendable {
         var auditFailed: @Sendable (KeystoreError) -> Void = { _ in }
         /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
         var seen: (dataVersion: Int64, generation: UInt64)?
+        /// The rows that were last found whole; nil while none were.
+        var whole: WholeRows?
         /// What the verbs that use keys work with; made when the first of them runs.
         var keyring: Keyring?
         var openingReport = ScheduleReport()
@@ -45,13 +47,14 @@ package final class Keystore: Sendable {
     var openedBy: UnlockSlot { state.withLock { $0.openedBy } }
 
     private init(
-        id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot, clock: @escaping @Sendable () -> Int64
+        id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot, whole: WholeRows?,
+        clock: @escaping @Sendable () -> Int64
     ) {
         self.id = id
         self.clock = clock
         self.database = database
         path = database.path
-        state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil))
+        state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil, whole: whole))
     }
 
     /// Makes a keystore with a slot for `secret` and a recovery slot, and no keys yet. The file is complete and durable or not there at all.
@@ -77,7 +80,8 @@ package final class Keystore: Sendable {
             try authentication.seal(header, database)
         }
         // Opening turns on the write-ahead log, and thereby syncs the directory.
-        let keystore = Keystore(id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0], clock: clock)
+        let keystore = Keystore(
+            id: id, database: try KeystoreDatabase.open(path), keys: keys, rootKey: nil, openedBy: slots[0], whole: nil, clock: clock)
         keystore.identify(as: actor) { _ in }
         _ = try keystore.verify()
         return keystore
@@ -120,13 +124,14 @@ package final class Keystore: Sendable {
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
         let authentication = RowAuthentication(keys: keys, path: path)
         try migrate(database, authentication, rootKey: rootKey)
-        let header = try database.read { database in
+        let (header, whole) = try database.read { database in
+            let dataVersion = try KeystoreDatabase.dataVersion(database)
             let header = try authentication.verify(database)
             try SafeTransaction.probe(database)
-            return header
+            return (header, WholeRows(dataVersion, header))
         }
         let keystore = Keystore(
-            id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, clock: clock)
+            id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, whole: whole, clock: clock)
         let report = keystore.applySchedule()
         keystore.state.withLock { $0.openingReport = report }
         return keystore
@@ -173,7 +178,7 @@ package final class Keystore: Sendable {
     func takeRoot(_ rootKey: SecretBytes, _ keys: RootKeys, openedBy slot: UnlockSlot) {
         state.withLock { state in
             guard state.keys != nil else { return }
-            (state.rootKey, state.keys, state.openedBy, state.seen) = (rootKey, keys, slot, nil)
+            (state.rootKey, state.keys, state.openedBy, state.seen, state.whole) = (rootKey, keys, slot, nil, nil)
         }
     }
 
@@ -223,7 +228,19 @@ package final class Keystore: Sendable {
 
     private func verify() throws(KeystoreError) -> KeystoreHeader {
         let authentication = try authentication()
-        return try database.read { try authentication.verify($0) }
+        return try database.read { try verify($0, authentication) }
+    }
+
+    /// Checks every row, as the transaction that runs sees it, unless this found the same rows whole before. Throws as `RowAuthentication.verify`.
+    @discardableResult
+    func verify(_ database: Database, _ authentication: RowAuthentication) throws -> KeystoreHeader {
+        let dataVersion = try KeystoreDatabase.dataVersion(database)
+        let header = try authentication.verifyHeader(database)
+        let whole = WholeRows(dataVersion, header)
+        if state.withLock({ $0.whole }) == whole { return header }
+        _ = try authentication.verify(database)
+        state.withLock { $0.whole = whole }
+        return header
     }
 
     /// Runs `body` on rows that were all checked.
@@ -231,7 +248,7 @@ package final class Keystore: Sendable {
         do throws(KeystoreError) {
             let authentication = try authentication()
             return try database.read { database in
-                _ = try authentication.verify(database)
+                try verify(database, authentication)
                 return try body(database)
             }
         } catch { throw .storage(explained(error).description) }
@@ -247,13 +264,14 @@ package final class Keystore: Sendable {
         let authentication: RowAuthentication
         do throws(KeystoreError) { authentication = try self.authentication() } catch { throw .keystore(error) }
         do throws(KeystoreFailure) {
-            let result = try database.write { database in
-                let header = try authentication.verify(database)
+            let (result, whole) = try database.write { database in
+                let header = try verify(database, authentication)
                 let result = try body(database, authentication)
-                try authentication.seal(header, database)
-                return result
+                let sealed = try authentication.seal(header, database)
+                return (result, WholeRows(try KeystoreDatabase.dataVersion(database), sealed))
             }
-            state.withLock { $0.seen = nil }
+            // What was whole and was changed by this program alone is whole.
+            state.withLock { ($0.seen, $0.whole) = (nil, whole) }
             return result
         } catch {
             if case .keystore(let refused) = error { throw .keystore(explained(refused)) }
@@ -284,10 +302,10 @@ extension Keystore: KeyringSource {
     private func contents(newerThan known: UInt64?) throws(KeyError) -> KeyringContents? {
         do throws(KeystoreError) {
             let authentication = try authentication()
-            let dataVersion = try database.ask { try Int64.fetchOne($0, sql: "PRAGMA data_version") ?? 0 }
+            let dataVersion = try database.ask(KeystoreDatabase.dataVersion)
             if let seen = state.withLock({ $0.seen }), seen.dataVersion == dataVersion, seen.generation == known { return nil }
             let contents = try database.read { database in
-                let header = try authentication.verify(database)
+                let header = try verify(database, authentication)
                 if let known {
                     guard header.generation >= known else { throw KeystoreError.olderGeneration(seen: known, found: header.generation) }
                     if header.generation == known { return KeyringContents(generation: known, keys: [:]) }

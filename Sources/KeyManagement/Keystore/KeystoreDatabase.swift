@@ -83,6 +83,9 @@ final class KeystoreDatabase: Sendable {
         }
     }
 
+    /// Changes whenever another connection has committed something, and never by what this one commits. In a transaction: what it sees.
+    static func dataVersion(_ database: Database) throws -> Int64 { try Int64.fetchOne(database, sql: "PRAGMA data_version") ?? 0 }
+
     func execute(_ statement: String, arguments: StatementArguments = []) throws(KeystoreError) {
         try Self.translating(path) { try queue.writeWithoutTransaction { try $0.execute(sql: statement, arguments: arguments) } }
     }

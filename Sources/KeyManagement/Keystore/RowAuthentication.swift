@@ -22,6 +22,17 @@ struct KeystoreHeader {
     }
 }
 
+/// Rows that were found whole, so that they need not be checked again while no other process has committed anything and the keystore's own row stands.
+struct WholeRows: Equatable {
+    private let dataVersion: Int64
+    private let generation: UInt64
+    private let digest: [UInt8]
+
+    init(_ dataVersion: Int64, _ header: KeystoreHeader) {
+        (self.dataVersion, generation, digest) = (dataVersion, header.generation, header.digest)
+    }
+}
+
 /// Makes and checks MACs. INVARIANT: `row_mac` has one row for each row of `ProtectedTable.all`, and `keystore` authenticates those.
 struct RowAuthentication {
     private static let label = Array("EnvelopeFS row 1".utf8)
@@ -127,8 +138,9 @@ struct RowAuthentication {
         try database.execute(sql: "DELETE FROM row_mac WHERE name = ?", arguments: [Self.name(table, key)])
     }
 
-    /// Ends a change: counts it in the generation and authenticates all rows as they are now.
-    func seal(_ header: KeystoreHeader, _ database: Database) throws {
+    /// Ends a change: counts it in the generation and authenticates all rows as they are now. The keystore's own row from then on.
+    @discardableResult
+    func seal(_ header: KeystoreHeader, _ database: Database) throws -> KeystoreHeader {
         let codes = try Self.storedCodes(database)
         var header = header
         header.generation += 1
@@ -139,6 +151,7 @@ struct RowAuthentication {
         try database.execute(
             sql: "INSERT OR REPLACE INTO keystore (\(table.columns.joined(separator: ", ")), mac) VALUES (\(databaseQuestionMarks(count: 8)))",
             arguments: StatementArguments(header.values + [Data(code).databaseValue]))
+        return header
     }
 
     /// In rising order of the names' UTF-8 bytes, which is SQLite's own for text.

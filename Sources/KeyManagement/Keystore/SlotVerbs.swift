@@ -21,7 +21,7 @@ extension Keystore {
     package func slots() throws(KeystoreError) -> [SlotDescription] {
         let authentication = try authentication()
         let slots = try database.read { database in
-            _ = try authentication.verify(database)
+            try verify(database, authentication)
             return try UnlockSlot.all(in: database, path: path)
         }
         return slots.map {

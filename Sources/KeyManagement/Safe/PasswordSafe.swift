@@ -88,7 +88,7 @@ package final class PasswordSafe: Sendable {
     private func safe(_ database: Database, _ authentication: RowAuthentication) throws -> (row: SafeRow, keys: SafeKeys)? {
         let header = try authentication.verifyHeader(database)
         if let known = known.withLock({ $0 }), known.generation == header.generation, known.digest == header.digest { return known.safe }
-        _ = try authentication.verify(database)
+        try keystore.verify(database, authentication)
         let row = try SafeRow(in: database)
         let safe = try row.map { (row: $0, keys: try $0.keys(authentication.keys)) }
         known.withLock { $0 = Known(generation: header.generation, digest: header.digest, safe: safe) }
