@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 """Lets the binary write and the Python decryptor read, and compares byte for byte.
 
-    run.py [everything] [killed] [refuses] [golden] [damaged]      all cases if none is named; exit status 1 if one failed
+    run.py [everything] [killed] [refuses] [golden] [damaged] [safe]      all cases if none is named; exit status 1 if one failed
 """
 
 import os
 import random
 import shutil
+import sqlite3
+import subprocess
 import sys
 import time
 import traceback
 
 import damaging
 import golden
+from envelope.keystore import Keystore
+from envelope.primitives import Refused
+from envelope.safe import Safe
 from comparing import BLOCK, differences, snapshot
 from filling import fill, noise, write
-from harness import Lab
+from harness import Lab, binary
 
 
 def same(left, right, what, ignore=()):
@@ -192,7 +197,71 @@ def expect(tree, found, what):
         raise AssertionError(what + ":\n  " + "\n  ".join(lines))
 
 
-CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault, "damaged": damaged}
+def safe():
+    """Secrets and the audit log that the binary wrote are read and checked here, after changes of keys and of the root key too; what somebody changed is refused."""
+    with Lab() as lab:
+        lab.init()
+        with open(lab.code_file, encoding="ascii") as file:
+            code = file.read().strip()
+
+        def read():
+            keystore = Keystore(lab.keystore, recovery_code=code)
+            return Safe(keystore), keystore.check_audit()
+
+        def use(*words, value=b""):
+            done = subprocess.run([binary(), *words, "--keystore", lab.keystore, "--recovery-code-file", lab.code_file], input=value, capture_output=True)
+            assert done.returncode == 0, f"{words}: {done.stderr.decode()}"
+            return done.stdout
+
+        assert read()[0].secrets == {}
+        dice, values = random.Random(11), {}
+        for number in range(40):
+            name = f"dienst {number} Grüße"
+            values[name] = [dice.randbytes(size) for size in ([1, 59, 60, 61, 65536][number % 5], 7)]
+            use("safe", "import", name, "--account", f"me{number}", "--description", "two\nlines", "--tag", "b=2", "--tag", "a=ä", value=values[name][0])
+            if number % 2:
+                if number == 21:
+                    use("key", "rotate", "alias/safe")
+                use("safe", "put", name, value=values[name][1])
+        use("safe", "delete", "dienst 2 Grüße")
+        use("keystore", "rotate-root", "--also-passphrase-file", lab.passphrase_file)
+        with open(lab.passphrase_file, encoding="utf-8") as file:
+            passphrase = file.read().rstrip("\n").encode()
+        keystore = Keystore(lab.keystore, passphrase=passphrase)
+        entries, found = keystore.check_audit(), Safe(keystore)
+        assert sorted(found.secrets) == sorted(values)
+        for name, (first, second) in values.items():
+            account, description, tags, row, versions = found.secrets[name]
+            number = int(name.split()[1])
+            assert (account, description, tags) == (f"me{number}", "two\nlines", {"a": "ä", "b": "2"}), name
+            assert (row["deletes_at"] is not None) == (number == 2) and len(versions) == 1 + number % 2
+            assert found.value(name, 1) == first and found.value(name) == (second if number % 2 else first), name
+        # Each of these is refused by the reader, so none is refused for want of looking.
+        secret_id = found.secrets["dienst 7 Grüße"][-2]["secret_id"].hex()
+        changes = [
+            f"UPDATE secret SET current_version = 1 WHERE secret_id = x'{secret_id}'", f"DELETE FROM secret WHERE secret_id = x'{secret_id}'",
+            f"DELETE FROM secret_version WHERE secret_id = x'{secret_id}' AND version = 1", "UPDATE secret_version SET created_at = 1 WHERE version = 2",
+            "DELETE FROM safe_node WHERE number = (SELECT min(number) FROM safe_node)", "UPDATE safe SET secret_count = 39",
+            "UPDATE audit_entry SET reason = 'x' WHERE number = 5", "DELETE FROM audit_entry WHERE number = (SELECT max(number) FROM audit_entry)",
+        ]
+        for change in changes:
+            copy = lab.path("copy.db")
+            shutil.copyfile(lab.keystore, copy)
+            database = sqlite3.connect(copy)
+            assert database.execute(change).rowcount > 0, change
+            database.commit()
+            database.close()
+            try:
+                changed = Keystore(copy, passphrase=passphrase)
+                changed.check_audit()
+                Safe(changed)
+            except Refused:
+                continue
+            raise AssertionError(f"not refused: {change}")
+        return f"{len(values)} secrets, {entries} audit entries, {len(changes)} changes refused"
+
+
+CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault, "damaged": damaged, "safe": safe}
 
 
 def main():

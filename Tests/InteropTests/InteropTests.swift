@@ -11,7 +11,7 @@ import Testing
         #expect(run.output.contains("refused: 76 agree"), "it did not say what it compared")
     }
 
-    @Test("Python reads what the binary wrote", arguments: ["everything", "killed", "refuses", "golden", "damaged"])
+    @Test("Python reads what the binary wrote", arguments: ["everything", "killed", "refuses", "golden", "damaged", "safe"])
     func reading(what: String) throws {
         let run = try PythonRun("run.py", what)
         #expect(run.status == 0, "\(run.tail)")

@@ -44,6 +44,13 @@ AUDIT = {
     "audit_entry": ["number", "time", "operation", "key_id", "version", "subject", "result", "count", "user_id", "process_id", "program", "reason", "mac"],
     "audit_head": ["id", "count", "mac", "nonce", "sealed_key"],
 }
+# So do the secrets of the password safe; see `safe.Safe`.
+SAFE = {
+    "safe_node": ["number", "digests"],
+    "secret": ["secret_id", "created_at", "changed_at", "deletes_at", "current_version", "previous_version", "last_version", "versions_digest",
+               "metadata_nonce", "sealed_metadata", "mac"],
+    "secret_version": ["secret_id", "version", "created_at", "key_id", "wrapped_key", "sealed_value", "mac"],
+}
 KEYSTORE = ["id", "schema_version", "keystore_id", "created_at", "generation", "row_count", "digest"]
 
 
@@ -192,7 +199,7 @@ def _read(database):
     require(1 <= version <= len(VERSIONS), f"a keystore of version {version}; this program knows 1 to {len(VERSIONS)}")
     expected = {name for names in VERSIONS[:version] for name in names}
     tables = {name: columns for name, (_, columns) in TABLES.items() if name in expected}
-    tables |= {name: columns for name, columns in AUDIT.items() if name in expected}
+    tables |= {name: columns for name, columns in (AUDIT | SAFE).items() if name in expected}
     tables["row_mac"] = ["name", "mac"]
     tables["keystore"] = KEYSTORE + ["mac"]
     things = {name for name, in database.execute(
