@@ -61,6 +61,13 @@ import Testing
         #expect(run.status == 0, "\(run.tail)")
     }
 
+    @Test("A keystore whose program is killed in the middle of verbs is as before them or as after")
+    func killedVerbs() throws {
+        let run = try ScriptRun("Keystore/kill.py", "--kills", "10", "--seed", "7")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("'killed': 10"))
+    }
+
     @Test("fio, stress-ng and many files, short", arguments: ["fio", "stress", "many"])
     func soak(kind: String) throws {
         let run = try ScriptRun("Soak/soak.py", "--short", "--as", "user", kind)
