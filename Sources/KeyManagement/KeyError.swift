@@ -38,8 +38,8 @@ package enum KeyError: Error, Equatable, Sendable {
     case secretNotFound(String)
     /// The secret was deleted, and can be restored until it is destroyed; seconds since 1970.
     case secretDeleted(String, destroyedAt: Int64)
-    /// The keystore could not be read or written; the text is for people.
-    case storage(String)
+    /// The keystore could not be read or written.
+    case storage(KeystoreError)
     case cryptography(CryptographyError)
 
     /// The name of the AWS KMS exception that means this.
@@ -91,7 +91,7 @@ extension KeyError: CustomStringConvertible {
         case .secretNotFound(let what): "secret \(what) is not in this keystore"
         case .secretDeleted(let name, let date):
             "secret \(name) was deleted and will be destroyed at \(Date(timeIntervalSince1970: Double(date)).formatted(.iso8601))"
-        case .storage(let why): why
+        case .storage(let why): why.description
         case .cryptography(let error): "the cryptographic library failed: \(error)"
         }
     }

@@ -250,7 +250,7 @@ struct KeystoreTests {
         #expect(failure { try keystore.createKey(tags: [("a", ""), ("a", "")]) } is KeyError)
         #expect(failure { try keystore.createKey(alias: "photos") } is KeyError)
         try keystore.close()
-        #expect(failure { try keystore.keys() } as? KeyError == .storage("the keystore was closed"))
+        #expect(failure { try keystore.keys() } as? KeyError == .storage(.closed))
     }
 
     @Test func theDefaultPlace() {

@@ -22,7 +22,7 @@ struct SafeTamperingTests {
 
     private func refusal(_ body: () throws -> Void) -> String? {
         guard case .storage(let why) = failure(body) as? KeyError else { return nil }
-        return why
+        return why.description
     }
 
     private static let row = "(SELECT secret_id FROM secret LIMIT 1 OFFSET 7)"

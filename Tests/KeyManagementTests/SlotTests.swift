@@ -143,8 +143,8 @@ struct SlotTests {
         #expect(try keystore.rotateKey(KeyReference("alias/a")) == 3)
         // A mount goes on with what it has, and is told why it sees nothing new.
         #expect(try array(ring.decrypt(wrapped.ciphertext.span, context: EncryptionContext([]))) == array(wrapped.plaintext))
-        #expect(failure { try ring.refresh() } as? KeyError == .storage(KeystoreError.rootKeyRotated.description))
-        #expect(failure { try mounted.createKey() } as? KeyError == .storage(KeystoreError.rootKeyRotated.description))
+        #expect(failure { try ring.refresh() } as? KeyError == .storage(.rootKeyRotated))
+        #expect(failure { try mounted.createKey() } as? KeyError == .storage(.rootKeyRotated))
     }
 
     /// Everything in the keystore that is sealed or a MAC.

@@ -179,7 +179,7 @@ struct TamperingTests {
         let ring = try keystore.keyring()
         try keystore.disableKey(KeyReference(key))
         try place.tamper("UPDATE cmk SET state = 'Enabled'")
-        let refused = KeyError.storage(KeystoreError.rowRefused(name: "cmk/\(key)", .edited).description)
+        let refused = KeyError.storage(.rowRefused(name: "cmk/\(key)", .edited))
         #expect(failure { try keystore.createKey() } as? KeyError == refused)
         #expect(failure { try ring.refresh() } as? KeyError == refused)
         #expect(failure { try keystore.keys() } as? KeyError == refused)

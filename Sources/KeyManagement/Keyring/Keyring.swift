@@ -43,20 +43,17 @@ package final class Keyring: Sendable {
     package func generateDataKey(under keyID: KeyID, context: EncryptionContext) throws(KeyError) -> GeneratedDataKey {
         let (version, material) = try sealingVersion(of: keyID)
         let header = WrappedKeyHeader(keyID: keyID, version: version)
-        do {
+        let drawn, plaintext: SecretBytes
+        do throws(CryptographyError) {
             // Key and salt in one draw: each call of the generator costs a microsecond.
-            let drawn = try SecretBytes.random(count: 64)
-            defer { drawn.wipe() }
-            let plaintext = try drawn.withBytes { bytes throws(CryptographyError) in try SecretBytes(copying: bytes.slice(0, 32)) }
-            let ciphertext = try drawn.withBytes { bytes throws(KeyError) in
-                try WrappedKey.seal(bytes.slice(0, 32), header: header, material: material, context: context, salt: bytes.slice(32, 32))
-            }
-            return GeneratedDataKey(plaintext: plaintext, ciphertext: ciphertext)
-        } catch let error as KeyError {
-            throw error
-        } catch let error as CryptographyError {
-            throw .cryptography(error)
-        } catch { throw .storage("\(error)") }
+            drawn = try SecretBytes.random(count: 64)
+            plaintext = try drawn.withBytes { bytes throws(CryptographyError) in try SecretBytes(copying: bytes.slice(0, 32)) }
+        } catch { throw .cryptography(error) }
+        defer { drawn.wipe() }
+        let ciphertext = try drawn.withBytes { bytes throws(KeyError) in
+            try WrappedKey.seal(bytes.slice(0, 32), header: header, material: material, context: context, salt: bytes.slice(32, 32))
+        }
+        return GeneratedDataKey(plaintext: plaintext, ciphertext: ciphertext)
     }
 
     /// `plaintext`, 1 to 4096 bytes, wrapped under the current version of `keyID`. Throws as `generateDataKey`, and `validation` for other sizes.

@@ -187,7 +187,7 @@ package final class Keystore: Sendable {
 
     /// The keys, in memory, as they are now. The keyring sees later changes by `refresh`, as long as this keystore is not closed.
     package func keyring() throws(KeyError) -> Keyring {
-        guard let contents = try contents(newerThan: nil) else { throw .storage("the keystore \(path) gave no keys") }
+        guard let contents = try contents(newerThan: nil) else { throw .storage(.storage(path: path, "it gave no keys")) }
         return Keyring(keystoreID: id, contents: contents, source: self)
     }
 
@@ -251,7 +251,7 @@ package final class Keystore: Sendable {
                 try verify(database, authentication)
                 return try body(database)
             }
-        } catch { throw .storage(explained(error).description) }
+        } catch { throw .storage(explained(error)) }
     }
 
     /// Runs `body` on rows that were all checked, and counts what it changed as one change. Durable when this returns.
@@ -314,7 +314,7 @@ extension Keystore: KeyringSource {
             }
             state.withLock { $0.seen = (dataVersion, contents.generation) }
             return contents.generation == known ? nil : contents
-        } catch { throw .storage(explained(error).description) }
+        } catch { throw .storage(explained(error)) }
     }
 
     private func load(_ database: Database, _ generation: UInt64, _ authentication: RowAuthentication) throws -> KeyringContents {

@@ -120,10 +120,18 @@ final class KeystoreDatabase: Sendable {
         // The write-ahead log cannot be opened where nothing can be made.
         case .SQLITE_CANTOPEN where isOnReadOnlyDisk(path): return .readOnlyDisk(path: path)
         case .SQLITE_FULL: return .diskFull(path: path)
+        // The index of the write-ahead log, which is a file of its own, cannot be made or grow.
+        case .SQLITE_IOERR where isOnFullDisk(path): return .diskFull(path: path)
         case .SQLITE_MISUSE: return .closed
         default: return .storage(path: path, text)
         }
     }
+}
+
+/// Whether there is less room than the index of a write-ahead log takes.
+private func isOnFullDisk(_ path: String) -> Bool {
+    let free = try? FileManager.default.attributesOfFileSystem(forPath: path)[.systemFreeSize]
+    return (free as? UInt64 ?? (free as? Int).map { UInt64($0) }).map { $0 < 32768 } ?? false
 }
 
 /// Whether the disk is why nothing can be written: tried with a change of the mode to what it is.
@@ -143,7 +151,7 @@ enum KeystoreFailure: Error {
     var asKeyError: KeyError {
         switch self {
         case .key(let error): error
-        case .keystore(let error): .storage(error.description)
+        case .keystore(let error): .storage(error)
         }
     }
 

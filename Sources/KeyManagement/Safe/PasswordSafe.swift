@@ -80,7 +80,7 @@ package final class PasswordSafe: Sendable {
                 var transaction = SafeTransaction(database, keys, row)
                 do { return .success(try body(&transaction)) } catch let error as KeyError { return .failure(error) }
             }
-        } catch { throw .storage(error.description) }
+        } catch { throw .storage(error) }
         return try result.get()
     }
 

@@ -52,7 +52,7 @@ extension PasswordSafe {
             return names
         }
         // What the log still holds of them goes too.
-        do throws(KeystoreError) { try keystore.database.execute("PRAGMA wal_checkpoint(TRUNCATE)") } catch { throw .storage(error.description) }
+        do throws(KeystoreError) { try keystore.database.execute("PRAGMA wal_checkpoint(TRUNCATE)") } catch { throw .storage(error) }
         return names
     }
 }

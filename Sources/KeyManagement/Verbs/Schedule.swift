@@ -112,7 +112,7 @@ extension Keystore {
         guard owesCheckpoint.load(ordering: .relaxed) else { return }
         do throws(KeystoreError) {
             if try database.emptyLog() { owesCheckpoint.store(false, ordering: .relaxed) }
-        } catch { throw .storage(error.description) }
+        } catch { throw .storage(error) }
     }
 }
 

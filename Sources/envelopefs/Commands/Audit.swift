@@ -99,7 +99,7 @@ struct AuditChoice: ParsableArguments {
                     throw failure
                 }
             }
-        } catch { throw stopped ?? Failure(error, path: keystore.path) }
+        } catch { throw stopped ?? Failure(error) }
     }
 
     private static func time(_ text: String?) throws(Failure) -> Int64? {

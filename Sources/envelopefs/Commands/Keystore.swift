@@ -23,7 +23,7 @@ struct KeystoreCommand: ParsableCommand {
 
         func run() throws {
             let path = try access.keystoreOptions.path()
-            if try KeystoreDoor.isThere(path) { throw Failure(KeystoreError.alreadyExists(path: path), path: path) }
+            if try KeystoreDoor.isThere(path) { throw Failure(KeystoreError.alreadyExists(path: path)) }
             let secret: UnlockSecret
             if let file = access.secretOptions.keyFile {
                 secret = .keyFile(try KeyFile.findOrMake(file).0)
@@ -80,9 +80,16 @@ struct KeystoreCommand: ParsableCommand {
                 defer { secret.wipe() }
                 return try add(.passphrase(secret), to: keystore)
             case .recovery:
+                var isShown = false
                 do throws(KeystoreError) {
-                    return try keystore.addRecoverySlot(replacing: replaced) { try KeystoreDoor.show($0, under: "a further recovery code for \(keystore.path)") }
-                } catch { throw Failure(error, path: keystore.path) }
+                    return try keystore.addRecoverySlot(replacing: replaced) {
+                        try KeystoreDoor.show($0, under: "a further recovery code for \(keystore.path)")
+                        isShown = true
+                    }
+                } catch {
+                    let failure = Failure(error)
+                    throw isShown ? Failure(failure.status, failure.what, hint: "The recovery code above opens nothing: its slot could not be written.") : failure
+                }
             case .keyFile:
                 let path = file ?? ""
                 let (secret, isNew) = try KeyFile.findOrMake(path)
@@ -109,7 +116,7 @@ struct KeystoreCommand: ParsableCommand {
         }
 
         private func add(_ secret: UnlockSecret, to keystore: Keystore) throws(Failure) -> Int64 {
-            do throws(KeystoreError) { return try keystore.addSlot(secret, replacing: replaced) } catch { throw Failure(error, path: keystore.path) }
+            do throws(KeystoreError) { return try keystore.addSlot(secret, replacing: replaced) } catch { throw Failure(error) }
         }
     }
 
@@ -167,7 +174,7 @@ extension KeystoreAccess {
     /// Opens the keystore for work on itself, and closes it. The secret that opened it is wiped afterwards.
     func administer<Answer>(_ work: (Keystore, UnlockSecret) throws(KeystoreError) -> Answer) throws(Failure) -> Answer {
         try administer { (keystore, secret) throws(Failure) in
-            do throws(KeystoreError) { return try work(keystore, secret) } catch { throw Failure(error, path: keystore.path) }
+            do throws(KeystoreError) { return try work(keystore, secret) } catch { throw Failure(error) }
         }
     }
 

@@ -123,7 +123,7 @@ extension KeystoreCommand {
             let slot: SlotDescription?
             do throws(KeystoreError) {
                 (proof, slot) = (try keystore.proveKeys(), try keystore.slots().first(where: \.isOpener))
-            } catch { throw Failure(error, path: keystore.path) }
+            } catch { throw Failure(error) }
             var drilled: [DrillRecord.OfVault] = []
             for vault in vaults { drilled.append(try DrillRecord.OfVault(vault, keyring: keyring, keystore: backup ?? keystore.path, sample: sample)) }
             return DrillRecord(

@@ -39,7 +39,7 @@ enum BackupFile {
         let work = try WorkDirectory(beside: path, "backup")
         defer { work.remove() }
         let (copy, made, opened) = (work.path + "/copy.db", work.path + "/backup", work.path + "/opened.db")
-        do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error, path: keystore.path) }
+        do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error) }
         try seal(copy, of: keystore, to: made)
         let header = try open(made, named: path, to: opened, secret: secret)
         try prove(opened, named: path, secret: secret)
@@ -66,7 +66,7 @@ enum BackupFile {
         try prove(made, named: backup, secret: secret) { keystore in
             keystore.record(AuditEvent("RestoreKeystore", subject: "generation \(header.generation)"))
         }
-        do throws(KeystoreError) { try Keystore.release(made) } catch { throw Failure(error, path: backup) }
+        do throws(KeystoreError) { try Keystore.release(made) } catch { throw Failure(error) }
         let kept = remains.isEmpty ? nil : path + ".replaced-" + String(Int(Date().timeIntervalSince1970))
         do throws(Errno) {
             try SharedDescriptor.open(made, .readOnly).synchronize()
@@ -102,7 +102,7 @@ enum BackupFile {
             let proof = try keystore.proveKeys()
             guard proof.unopened.isEmpty else { throw .badBackup(path: name, "keys do not open: \(proof.unopened.joined(separator: ", "))") }
             if let fault = try keystore.verifyAudit().fault { Console.note("WARNING: the audit log in \(name) is not what was written: \(fault)") }
-        } catch { throw Failure(error, path: name) }
+        } catch { throw Failure(error) }
         then(keystore)
     }
 
@@ -131,7 +131,7 @@ enum BackupFile {
             }
             try target.synchronize()
         } catch let error as KeystoreError {
-            throw Failure(error, path: keystore.path)
+            throw Failure(error)
         } catch let error as Errno {
             throw Failure("the backup cannot be written", error)
         } catch {
@@ -162,11 +162,11 @@ enum BackupFile {
             try target.synchronize()
             return header
         } catch let error as KeystoreError {
-            throw Failure(error, path: name)
+            throw Failure(error)
         } catch let error as Errno {
             throw Failure("the backup \(name) cannot be opened", error)
         } catch let error as CryptographyError {
-            throw Failure(error == .authenticationFailed ? .badBackup(path: name, "it was changed") : .cryptography(error), path: name)
+            throw Failure(error == .authenticationFailed ? .badBackup(path: name, "it was changed") : .cryptography(error))
         } catch {
             throw Failure(.failure, "the backup \(name) cannot be opened: \(error)")
         }

@@ -22,6 +22,10 @@ extension Failure {
 
     /// Why a key could not be used.
     init(_ error: KeyError) {
+        if case .storage(let why) = error {
+            self.init(why)
+            return
+        }
         let reason: ExitReason =
             switch error {
             case .notFound: .keyNotFound
@@ -29,7 +33,6 @@ extension Failure {
             case .alreadyExists: .alreadyExists
             case .validation, .invalidMarker: .usage
             case .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken, .expiredImportToken: .ciphertextRefused
-            case .storage: .keystoreUnreadable
             case .secretNotFound, .secretDeleted: .secretNotFound
             default: .failure
             }

@@ -57,16 +57,24 @@ enum KeyBytes {
         try secret.withBytes { bytes throws(Failure) in try write(bytes, to: path) }
     }
 
-    /// Standard output, or a file that only its owner may read: also when it was there with another mode.
+    /// Standard output, or a file that only its owner may read: also when it was there with another mode. A new file is whole, or removed again.
     static func write(_ bytes: ByteSpan, to path: String?) throws(Failure) {
-        let name = path ?? "standard output"
+        var made: String?
         do throws(Errno) {
             guard let path, path != "-" else { return try SharedDescriptor.standardOutput.writeSequence(bytes) }
-            let file = try SharedDescriptor.open(path, [.writeOnly, .create, .truncate], mode: 0o600)
+            let file: SharedDescriptor
+            do throws(Errno) {
+                file = try SharedDescriptor.open(path, [.writeOnly, .create, .exclusive], mode: 0o600)
+                made = path
+            } catch {
+                guard error == .exists else { throw error }
+                file = try SharedDescriptor.open(path, [.writeOnly, .truncate])
+            }
             if try file.status().isRegular { try file.changeMode(0o600) }
             try file.writeSequence(bytes)
         } catch {
-            throw Failure("\(name) cannot be written", error)
+            if let made { try? Paths.remove(made) }
+            throw Failure("\(path ?? "standard output") cannot be written", error)
         }
     }
 

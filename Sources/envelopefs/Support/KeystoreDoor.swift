@@ -32,7 +32,7 @@ enum KeystoreDoor {
         let keystore: Keystore
         do throws(KeystoreError) {
             keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots)
-        } catch { throw Failure(error, path: path) }
+        } catch { throw Failure(error) }
         identify(keystore)
         Console.note(keystore.openingReport)
         return keystore
@@ -69,7 +69,7 @@ enum KeystoreDoor {
             identify(keystore)
             return keystore
         } catch {
-            throw Failure(error, path: path)
+            throw Failure(error)
         }
     }
 
@@ -99,8 +99,8 @@ enum KeystoreDoor {
 }
 
 extension Failure {
-    /// Why a keystore could not be made or opened.
-    init(_ error: KeystoreError, path: String) {
+    /// Why a keystore could not be made, opened, read or written.
+    init(_ error: KeystoreError) {
         var cause = error
         if case .notMigrated(_, _, _, let why) = error { cause = why }
         let reason: ExitReason =
