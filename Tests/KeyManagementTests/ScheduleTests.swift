@@ -20,7 +20,8 @@ struct ScheduleTests {
         code = try #require(shown)
     }
 
-    private func open() throws -> Keystore { try Keystore.open(at: place.path, unlockingWith: .recoveryCode(code), clock: time.read) }
+    private static let actor = AuditActor(userID: 7, processID: 8, program: "tests")
+    private func open() throws -> Keystore { try Keystore.open(at: place.path, unlockingWith: .recoveryCode(code), actor: Self.actor, clock: time.read) }
 
     @Test func aDeletionIsCarriedOutAtTheNextOpening() throws {
         let key = KeyReference(try keystore.createKey(alias: "alias/old", description: "kept"))
@@ -33,6 +34,9 @@ struct ScheduleTests {
         let description = try opened.describe(key)
         #expect(opened.openingReport.destroyed == [description.keyID] && opened.openingReport.waiting == nil)
         #expect(description.state == .destroyed && description.versions.isEmpty && description.aliases.isEmpty && description.description == "kept")
+        var who: [AuditActor] = []
+        try opened.auditEntries { if $0.operation == "DeleteKey" { who.append(AuditActor(userID: $0.userID, processID: $0.processID, program: $0.program)) } }
+        #expect(who == [Self.actor])
         // The clock goes back: nothing comes back.
         time.advance(days: -300)
         #expect(try open().describe(key).state == .destroyed)

@@ -31,7 +31,7 @@ enum KeystoreDoor {
         try protect()
         let keystore: Keystore
         do throws(KeystoreError) {
-            keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots)
+            keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots, actor: actor)
         } catch { throw Failure(error) }
         identify(keystore)
         Console.note(keystore.openingReport)
