@@ -34,6 +34,12 @@ extension PasswordSafe {
         }
     }
 
+    /// How many secrets have a version under a key: they are lost with it. Counted without checking the rows, for a warning.
+    package func count(under keyID: KeyID) throws(KeyError) -> Int {
+        let sql = "SELECT count(DISTINCT secret_id) FROM secret_version WHERE key_id = ?"
+        return try read { safe in try Int.fetchOne(safe.database, sql: sql, arguments: [Data(keyID.bytes)]) ?? 0 } ?? 0
+    }
+
     /// Destroys every secret whose time was over at `now`, and overwrites its place in the file. Their names.
     package func destroyDue(at now: Int64) throws(KeyError) -> [String] {
         let due = try read { safe in

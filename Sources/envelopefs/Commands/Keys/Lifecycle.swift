@@ -111,7 +111,9 @@ extension KeyCommand {
         @OptionGroup var dry: DryRunOption
         func run() throws {
             try target.use { keystore, key throws(KeyError) in
-                try keystore.scheduleDeletion(of: key, days: days, dryRun: dry.dryRun)
+                let secrets = try PasswordSafe(keystore).count(under: keystore.describe(key).keyID)
+                if secrets > 0 { Console.note("secrets of the password safe that are lost with this key: \(secrets)") }
+                return try keystore.scheduleDeletion(of: key, days: days, dryRun: dry.dryRun)
             } then: { (date) throws(Failure) in
                 try Console.result(date.asDate)
                 Console.note("'envelopefs key cancel-deletion \(target.key)' takes it back until then")
