@@ -51,10 +51,16 @@ final class ConfigurationKeeper: Sendable {
 
     /// Replaces `vault.json` by one with another clean mark. The highest generation of key states stays.
     func update(isClean: Bool, generation: UInt64) throws(Errno) {
+        try replace { configuration in
+            configuration.isClean = isClean
+            configuration.keyStateGeneration = max(configuration.keyStateGeneration, generation)
+        }
+    }
+
+    private func replace(_ change: (inout VaultConfiguration) -> Void) throws(Errno) {
         try current.withLock { (configuration: inout VaultConfiguration) throws(Errno) in
             var next = configuration
-            next.isClean = isClean
-            next.keyStateGeneration = max(next.keyStateGeneration, generation)
+            change(&next)
             let bytes: [UInt8]
             do throws(FormatError) { bytes = try next.serialize(vaultKey: vaultKey) } catch { throw .ioError }
             try directory.replaceConfiguration(bytes)
@@ -75,9 +81,10 @@ final class ConfigurationKeeper: Sendable {
     }
 
     /// Remembers that the keystore was seen at `generation`, so that an older one put in its place is noticed.
-    func note(generation: UInt64) throws(Errno) {
-        let isNews = current.withLock { $0.keyStateGeneration < generation }
-        if isNews { try update(isClean: wasClean, generation: generation) }
+    /// - Parameter isAccepted: also when the vault has seen a later one: the person who mounts it says that this is the keystore from now on.
+    func note(generation: UInt64, isAccepted: Bool) throws(Errno) {
+        let known = current.withLock { $0.keyStateGeneration }
+        if known < generation || isAccepted && known != generation { try replace { $0.keyStateGeneration = generation } }
     }
 
     func wipe() { vaultKey.wipe() }

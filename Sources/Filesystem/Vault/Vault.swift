@@ -84,7 +84,7 @@ package final class Vault: Sendable {
         }
         if isReadOnly { return }
         do throws(Errno) {
-            try keeper.note(generation: seenGeneration)
+            try keeper.note(generation: seenGeneration, isAccepted: acceptsOlderKeystore)
         } catch {
             throw error == .readOnlyFilesystem ? .readOnlyFileSystem(path: path) : .system("write \(path)/.envelopefs/vault.json", error)
         }
