@@ -58,14 +58,54 @@ import Testing
         // Older than what the vault has seen, in the place of the present one.
         #expect(try place.run("key", "create", changes: keys(place)).status == 0)
         #expect(try place.run("run", place.vault, "--", "true", changes: keys(place)).status == 0)
-        // The daemon of the job before lets go of the keystore a moment after `run` has returned.
-        let replaced = try place.shell(
-            "for i in $(seq 50); do \"$BINARY\" keystore restore backup --replace 2> answer && break; sleep 0.2; done; cat answer >&2", changes: keys(place))
+        let replaced = try place.run("keystore", "restore", "backup", "--replace", changes: keys(place))
         #expect(replaced.status == 0 && replaced.errors.contains("keystore.db.replaced-"), "\(replaced.errors)")
         #expect(try place.run("run", place.vault, "--", "true", changes: keys(place)).status == code("keystoreOlder"))
         #expect(try place.run("mount", place.vault, place.mount, "--accept-older-keystore", changes: keys(place)).status == 0)
         try expectRefusal(place, "failure", saying: ["in use"]) { try place.run("keystore", "restore", "backup", "--replace", changes: keys(place)) }
         #expect(try place.run("unmount", place.mount).status == 0)
+        // Accepted once, it is the keystore of this vault from then on.
+        #expect(try place.run("run", place.vault, "--", "true", changes: keys(place)).status == 0)
+        #expect(try place.shell("\"$BINARY\" audit list --operation MountVault | grep -c -e --accept-older-keystore", changes: keys(place)).output == "1\n")
+    }
+
+    /// What a mount did with keys is in the log when `run` returns, and no sooner than the keystore is at rest: nothing else holds it.
+    @Test func mountsAndTheirUsesOfKeysAreAudited() throws {
+        let place = try place()
+        func entries() throws -> [[String: Any]] {
+            let listed = try place.run("audit", "list", "--json", changes: keys(place))
+            return try #require(try JSONSerialization.jsonObject(with: Data(listed.output.utf8)) as? [[String: Any]], "\(listed.errors)")
+        }
+        let before = try entries().count
+        let ran = try place.shell(
+            "\"$BINARY\" run vault -- sh -c 'cat f1 f2 f3 f4 f5 > /dev/null; echo 6 > f6; echo 7 > f7' && \"$BINARY\" keystore backup b && \"$BINARY\" keystore restore b --replace", changes: keys(place))
+        #expect(ran.status == 0, "\(ran.errors)")
+        let new = try entries().dropFirst(before).filter { $0["operation"] as? String != "RestoreKeystore" }
+        let names = new.map { $0["operation"] as? String }
+        #expect(names.first == "MountVault" && names.last == "UnmountVault", "\(names)")
+        let subjects = Set(new.map { $0["subject"] as? String ?? "" })
+        #expect(subjects.count == 1 && subjects.first?.hasPrefix("vault/") == true, "\(subjects)")
+        func total(_ operation: String, _ program: String) -> Int {
+            new.filter { $0["operation"] as? String == operation && $0["program"] as? String == program }.reduce(0) { $0 + ($1["count"] as? Int ?? 0) }
+        }
+        #expect(total("Decrypt", "cat") == 5, "\(new)")
+        #expect(total("GenerateDataKey", "sh") == 2, "\(new)")
+        #expect(new.allSatisfy { ($0["keyID"] as? String)?.isEmpty == false && $0["result"] as? String == "Success" }, "\(new)")
+        #expect(try place.run("audit", "verify", changes: keys(place)).status == 0)
+    }
+
+    /// Opening files with a disabled key is refused, and that is in the log; so is a mount that such a key refuses.
+    @Test func refusalsInAMountAreAudited() throws {
+        let place = try place()
+        let key = try place.shell("\"$BINARY\" key list --json | grep -oE '[0-9a-f]{8}-[0-9a-f-]{27}' | head -1", changes: keys(place)).output.trimmingCharacters(in: .newlines)
+        #expect(try place.run("mount", place.vault, place.mount, changes: keys(place)).status == 0)
+        #expect(try place.run("key", "disable", key, changes: keys(place)).status == 0)
+        #expect(try place.shell("sleep 1.5; cat mount/f1").status != 0)
+        #expect(try place.run("unmount", place.mount).status == 0)
+        #expect(try place.run("run", place.vault, "--", "true", changes: keys(place)).status != 0)
+        let log = try place.run("audit", "list", changes: keys(place)).output.split(separator: "\n")
+        #expect(log.contains { $0.contains("Decrypt") && $0.contains("DisabledException") && $0.contains("cat") && $0.contains("vault/") }, "\(log)")
+        #expect(log.contains { $0.contains("MountVault") && $0.contains("DisabledException") }, "\(log)")
     }
 
     @Test func aDamagedBackupMakesNothing() throws {

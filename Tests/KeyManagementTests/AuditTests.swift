@@ -3,6 +3,7 @@
 import Cryptography
 import Foundation
 import GRDB
+import Synchronization
 import Testing
 
 @testable import KeyManagement
@@ -28,6 +29,86 @@ struct AuditTests {
         let keystore = try Keystore.open(at: place.path, unlockingWith: SlotTests.keyFile(1), keepsRootKey: true)
         defer { try? keystore.close() }
         return try keystore.verifyAudit(expecting: expected)
+    }
+
+    /// Who asks, and when, for `KeyUses`.
+    private final class Scene: Sendable {
+        struct State {
+            var (user, process, time) = (UInt32(1), Int32(10), Int64(100))
+            var questions = 0
+        }
+        let state = Mutex(State())
+        func uses() -> KeyUses {
+            KeyUses(
+                asker: { self.state.withLock { KeyUses.Asker(userID: $0.user, processID: $0.process) } },
+                program: { process in
+                    self.state.withLock { $0.questions += 1 }
+                    return "program \(process / 10)"
+                }, clock: { self.state.withLock { $0.time } })
+        }
+        func set(_ user: UInt32, _ process: Int32, _ time: Int64) { state.withLock { ($0.user, $0.process, $0.time) = (user, process, time) } }
+    }
+
+    @Test func usesOfKeysAreWrittenTogether() throws {
+        let place = try Place()
+        let (keystore, _) = try place.create()
+        let (key, other) = (try keystore.createKey(), try keystore.createKey())
+        let ring = try keystore.keyring()
+        let (blob, second) = (try ring.generateDataKey(under: key, context: .empty).ciphertext, try ring.generateDataKey(under: other, context: .empty).ciphertext)
+        let scene = Scene()
+        let uses = scene.uses()
+        let short: [UInt8] = [0, 0, 0]
+        for _ in 0..<1000 { uses.note(.decrypt, blob.span) }
+        scene.set(1, 11, 101)  // another process of the same program
+        uses.note(.decrypt, blob.span)
+        scene.set(2, 20, 102)
+        uses.note(.decrypt, blob.span)
+        uses.note(.decrypt, second.span)
+        uses.note(.decrypt, short.span, refused: .invalidCiphertext)
+        scene.set(0, 0, 103)  // the kernel, for the one who opened the file
+        uses.note(.generateDataKey, second.span, opener: KeyUses.Asker(userID: 3, processID: 30))
+        uses.note(refused: .disabled(key), by: key)
+        #expect(scene.state.withLock { $0.questions } == 5, "a program's name is asked for once for each process")
+
+        let closed = try Keystore.open(at: place.path, unlockingWith: Self.opener())
+        try closed.close()
+        #expect(failure { try uses.flush(to: closed, subject: "vault/1") } as? KeystoreError == .closed)
+        uses.note(.decrypt, second.span, opener: KeyUses.Asker(userID: 2, processID: 20))
+        try uses.flush(to: keystore, subject: "vault/1")
+        try uses.flush(to: keystore, subject: "vault/1")
+        var entries: [AuditEntry] = []
+        try keystore.auditEntries { if $0.subject == "vault/1" { entries.append($0) } }
+        let lines = entries.map { "\($0.time) \($0.operation) \($0.keyID == key ? "key" : $0.keyID == other ? "other" : "-") v\($0.version ?? 0) \($0.result) x\($0.count) \($0.userID) \($0.processID) \($0.program)" }
+        #expect(lines.sorted() == [
+            "101 Decrypt key v1 Success x1001 1 0 program 1",
+            "102 Decrypt - v0 InvalidCiphertextException x1 2 20 program 2",
+            "102 Decrypt key v1 Success x1 2 20 program 2",
+            "103 Decrypt other v1 Success x2 2 20 program 2",
+            "103 GenerateDataKey key v0 DisabledException x1 0 0 program 0",
+            "103 GenerateDataKey other v1 Success x1 3 30 program 3",
+        ])
+        #expect(entries.map(\.time) == entries.map(\.time).sorted())
+    }
+
+    @Test func manyProgramsFillNoMemory() throws {
+        let place = try Place()
+        let (keystore, _) = try place.create()
+        let key = try keystore.createKey()
+        let blob = try keystore.keyring().generateDataKey(under: key, context: .empty).ciphertext
+        let scene = Scene()
+        let uses = scene.uses()
+        for process in 0..<30_000 {
+            scene.set(1, Int32(process), 100)
+            uses.note(.decrypt, blob.span)
+        }
+        try uses.flush(to: keystore, subject: "vault/1")
+        var (count, total, others) = (0, Int64(0), Int64(0))
+        try keystore.auditEntries {
+            guard $0.subject == "vault/1" else { return }
+            (count, total) = (count + 1, total + $0.count)
+            if $0.program == "…" { others = $0.count }
+        }
+        #expect(count == 1001 && total == 30_000 && others == 20_000)
     }
 
     @Test func entriesAreKept() throws {

@@ -80,4 +80,16 @@ import Synchronization
         guard let held = unsafe pthread_getspecific(slot) else { return false }
         return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.killsPrivileges ?? false }
     }
+
+    /// Who asks with the request that the calling thread serves.
+    fileprivate static var asker: (userID: UInt32, processID: Int32)? {
+        guard let held = unsafe pthread_getspecific(slot) else { return nil }
+        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.asker }
+    }
+}
+
+/// For whom a thread works.
+package enum Asker {
+    /// The user and process (0: none that can be seen from here) whose request the calling thread serves; nil on a thread that serves none.
+    package static var current: (userID: UInt32, processID: Int32)? { Worker.asker }
 }

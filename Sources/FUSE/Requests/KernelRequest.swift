@@ -32,6 +32,8 @@ import Glibc
     var operation: fuse_opcode { fuse_opcode(rawValue: header(\.opcode) ?? 0) }
     /// The number that the reply will carry.
     var unique: UInt64 { header(\.unique) ?? 0 }
+    /// Who asks.
+    var asker: (userID: UInt32, processID: Int32) { (header(\.uid) ?? 0, Int32(truncatingIfNeeded: header(\.pid) ?? 0)) }
     /// What the kernel offers in INIT.
     var offeredFlags: UInt32 { argument(\fuse_init_in.flags) ?? 0 }
 

@@ -16,6 +16,8 @@ package final class FileContent: @unchecked Sendable {
     let lock = ReadWriteLock()
     let context: VaultContext
     let policyKey: KeyID
+    /// Who opened it.
+    let opener: KeyUses.Asker?
     package let label: FileLabel
     let slots = SlotCache()
 
@@ -100,6 +102,7 @@ package final class FileContent: @unchecked Sendable {
         backing = BackingFile(descriptor)
         isSalvaging = false
         self.context = context
+        opener = context.asker
         self.policyKey = policyKey
         self.label = label
         publishedWritable.store(true, ordering: .relaxed)
@@ -113,6 +116,7 @@ package final class FileContent: @unchecked Sendable {
         self.isSalvaging = isSalvaging
         self.context = context
         self.policyKey = policyKey
+        opener = context.asker
         self.label = label
         publishedWritable.store(isWritable && !context.isReadOnly, ordering: .relaxed)
         try load()

@@ -76,7 +76,7 @@ extension FileContent {
         } else {
             do throws(FormatError) { fileID = try FileID.random() } catch { throw refused(error, "file id") }
         }
-        let key = try context.newDataKey(for: fileID, under: policyKey)
+        let key = try context.newDataKey(for: fileID, under: policyKey, opener: opener)
         do throws(FormatError) {
             let cipher = try FileCipher(dataKey: key.plaintext, fileID: fileID)
             let header = FileHeader(fileID: fileID, isInline: isInline, wrappedKey: key.ciphertext)

@@ -57,7 +57,7 @@ extension FileContent {
     func openIdentity(_ header: FileHeader) throws(Errno) -> Identity {
         let key: SecretBytes
         do throws(Errno) {
-            key = try context.dataKey(of: header.fileID, wrapped: header.wrappedKey.span)
+            key = try context.dataKey(of: header.fileID, wrapped: header.wrappedKey.span, opener: opener)
         } catch {
             // A key that may not be used is no damage.
             throw error == .ioError ? damaged("wrapped data key: does not open") : error

@@ -42,10 +42,11 @@ package final class Vault: Sendable {
     /// - Parameters:
     ///   - keyring: unlocked; used as long as the vault is open.
     ///   - mountPoint: for whoever finds the vault in use.
+    ///   - uses: counts what is done with keys from then on, for the audit log.
     ///   - use: for anything but `mounting`, `isReadOnly` says whether something may be changed at all.
     package init(
         opening path: String, keyring: Keyring, mountPoint: String, isReadOnly: Bool, acceptsOlderKeystore: Bool = false,
-        use: VaultUse = .mounting, log: VaultLog
+        use: VaultUse = .mounting, uses: KeyUses? = nil, log: VaultLog
     ) throws(VaultError) {
         directory = try VaultDirectory(opening: path)
         let unverified = try ConfigurationKeeper.parse(directory.readConfiguration())
@@ -57,7 +58,7 @@ package final class Vault: Sendable {
         let seenGeneration = keyring.generation
         context = VaultContext(
             vaultID: keeper.vaultID, keyring: keyring, defaultKey: keeper.defaultKey, isReadOnly: isReadOnly,
-            wasClean: keeper.wasClean, log: log
+            wasClean: keeper.wasClean, log: log, uses: uses
         ) { () throws(Errno) in
             try keeper.update(isClean: false, generation: seenGeneration)
         }
@@ -101,13 +102,15 @@ package final class Vault: Sendable {
     }
 
     /// Seals everything, sets the clean mark, lets go of the lock and wipes the keys. Nothing may use the vault afterwards.
+    /// - Parameter last: runs in any case, when all keys were used for the last time and before the lock goes: who waits for the lock finds what this did.
     /// - Returns: whether everything was sealed.
     @discardableResult
-    package func close() throws(VaultError) -> Bool {
+    package func close(last: () -> Void = {}) throws(VaultError) -> Bool {
         recovery.stop()
         sealer.drain()
         defer {
             configuration.wipe()
+            last()
             lock.release()
         }
         guard context.isChanged else { return true }

@@ -11,6 +11,8 @@ import Synchronization
 package final class VaultContext: Sendable {
     package let vaultID: VaultID
     package let keyring: Keyring
+    /// Counts what is done with keys, for the audit log; nil where nobody writes one.
+    private let uses: KeyUses?
     /// The CMK under which new files get their data key.
     package let defaultKey: KeyID
     package let isReadOnly: Bool
@@ -27,11 +29,12 @@ package final class VaultContext: Sendable {
     private let lengthsAreKnown = Atomic<Bool>(false)
 
     package init(
-        vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog,
+        vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog, uses: KeyUses? = nil,
         takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
     ) {
         self.vaultID = vaultID
         self.keyring = keyring
+        self.uses = uses
         self.defaultKey = defaultKey
         self.isReadOnly = isReadOnly
         self.wasClean = wasClean
@@ -74,23 +77,33 @@ package final class VaultContext: Sendable {
 
     /// A fresh data key for a file, wrapped under `key`.
     /// - Throws: `EKEYREVOKED` when the key may not be used, `ENOKEY` when it is not there.
-    func newDataKey(for file: FileID, under key: KeyID) throws(Errno) -> GeneratedDataKey {
+    /// - Parameter opener: who opened the file, as `asker` said then: the kernel asks for what it wrote to its cache long after that.
+    func newDataKey(for file: FileID, under key: KeyID, opener: KeyUses.Asker?) throws(Errno) -> GeneratedDataKey {
         do throws(KeyError) {
-            return try keyring.generateDataKey(under: key, context: context(of: file))
+            let made = try keyring.generateDataKey(under: key, context: context(of: file))
+            uses?.note(.generateDataKey, made.ciphertext.span, opener: opener)
+            return made
         } catch {
+            uses?.note(refused: error, by: key, opener: opener)
             throw error.errno
         }
     }
 
     /// The data key of a file, from the wrapped key in its header.
     /// - Throws: `EIO` when the wrapped key does not authenticate, `EKEYREVOKED`, `ENOKEY`.
-    func dataKey(of file: FileID, wrapped: ByteSpan) throws(Errno) -> SecretBytes {
+    func dataKey(of file: FileID, wrapped: ByteSpan, opener: KeyUses.Asker?) throws(Errno) -> SecretBytes {
         do throws(KeyError) {
-            return try keyring.decrypt(wrapped, context: context(of: file))
+            let opened = try keyring.decrypt(wrapped, context: context(of: file))
+            uses?.note(.decrypt, wrapped, opener: opener)
+            return opened
         } catch {
+            uses?.note(.decrypt, wrapped, refused: error, opener: opener)
             throw error.errno
         }
     }
+
+    /// For whom the calling thread works; nil where nobody writes an audit log.
+    var asker: KeyUses.Asker? { uses?.current }
 
     private func context(of file: FileID) throws(KeyError) -> EncryptionContext {
         try EncryptionContext(FileContexts.file(file, in: vaultID))

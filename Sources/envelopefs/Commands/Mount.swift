@@ -94,28 +94,37 @@ enum Daemon {
             logger.warning(
                 "keys could not be locked into memory and may be written to swap: raise the limit ('ulimit -l', LimitMEMLOCK= in a systemd unit) to 8 MiB, or encrypt swap")
         }
-        defer {
+        let journal = MountJournal(keystore)
+        let housekeeping: Housekeeping
+        do throws(Errno) {
+            housekeeping = try Housekeeping.start(keystore, keyring, journal, logger: logger)
+        } catch {
+            keyring.lock()
+            KeystoreDoor.close(keystore)
+            throw Failure("no thread can be started", error)
+        }
+        // Once: before the vault's lock goes, so that who waits for that finds the keystore at rest, and all in the audit log.
+        func letGo() {
+            housekeeping.end()
+            journal.end()
             keyring.lock()
             KeystoreDoor.close(keystore)
         }
-        let housekeeping: Housekeeping
-        do throws(Errno) {
-            housekeeping = try Housekeeping.start(keystore, keyring, logger: logger)
-        } catch {
-            throw Failure("no thread can be started", error)
-        }
-        defer { housekeeping.stop() }
+        defer { housekeeping.join() }
         let vault: Vault
         do throws(VaultError) {
             vault = try Vault(
                 opening: plan.vault, keyring: keyring, mountPoint: plan.mountPoint, isReadOnly: plan.isReadOnly,
-                acceptsOlderKeystore: plan.acceptsOlderKeystore, log: VaultLog(logger))
+                acceptsOlderKeystore: plan.acceptsOlderKeystore, uses: journal.uses, log: VaultLog(logger))
         } catch {
+            journal.refused(error)
+            letGo()
             throw Failure(error, keystore: plan.keystore)
         }
+        journal.begin(vault, acceptsOlderKeystore: plan.acceptsOlderKeystore)
         let served = Result { () throws(Failure) in try serve(vault, plan, logger: logger, ready: ready) }
         do throws(VaultError) {
-            if try !vault.close() { logger.warning("the vault could not be left clean; unsealed files are read by what fits at the next mount") }
+            if try !vault.close(last: letGo) { logger.warning("the vault could not be left clean; unsealed files are read by what fits at the next mount") }
         } catch {
             throw Failure(error, keystore: plan.keystore)
         }

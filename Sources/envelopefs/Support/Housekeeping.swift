@@ -1,39 +1,54 @@
-// What a mount does beside serving: it sees changes of keys within a second, and does what is due in the keystore.
+// What a mount does beside serving: it sees changes of keys within a second, does what is due in the keystore, and writes the audit log.
 
 import KeyManagement
 import Logging
 import POSIX
 import Synchronization
 
-/// A thread that keeps a keyring up to date, from `start` to `stop`.
+/// A thread that keeps a keyring up to date, from `start` to `end`.
 final class Housekeeping: Sendable {
     private static let step: UInt64 = 100_000_000
-    /// Steps between looks at the keystore, and at its calendar.
+    /// Steps between looks at the keystore, at its calendar, and between writing down who used keys.
     private static let refreshSteps = 8
     private static let scheduleSteps = 600
+    private static let journalSteps = 300
 
     private let keystore: Keystore
     private let keyring: Keyring
+    private let journal: MountJournal
     private let logger: Logger
     private let isOver = Atomic(false)
     private let thread = Mutex(POSIX.Thread?.none)
+    /// What was last said to be wrong, so that it is said once. Held while the thread works with the keystore.
+    private struct Complaints {
+        var refreshing = ""
+        var journal = ""
+    }
+    private let complaints = Mutex(Complaints())
 
-    private init(_ keystore: Keystore, _ keyring: Keyring, _ logger: Logger) {
+    private init(_ keystore: Keystore, _ keyring: Keyring, _ journal: MountJournal, _ logger: Logger) {
+        self.journal = journal
         self.keystore = keystore
         self.keyring = keyring
         self.logger = logger
     }
 
-    static func start(_ keystore: Keystore, _ keyring: Keyring, logger: Logger) throws(Errno) -> Housekeeping {
-        let housekeeping = Housekeeping(keystore, keyring, logger)
+    static func start(_ keystore: Keystore, _ keyring: Keyring, _ journal: MountJournal, logger: Logger) throws(Errno) -> Housekeeping {
+        let housekeeping = Housekeeping(keystore, keyring, journal, logger)
         let thread = try Thread.start(name: "housekeeping") { housekeeping.run() }
         housekeeping.thread.withLock { $0 = thread }
         return housekeeping
     }
 
-    /// Returns when the thread has ended. Before the keystore is closed.
-    func stop() {
+    /// The thread does nothing more with the keystore when this returns; it ends a moment later.
+    func end() {
         isOver.store(true, ordering: .relaxed)
+        complaints.withLock { _ in }
+    }
+
+    /// Returns when the thread has ended.
+    func join() {
+        end()
         let thread = thread.withLock { thread in
             defer { thread = nil }
             return thread
@@ -43,12 +58,29 @@ final class Housekeeping: Sendable {
 
     private func run() {
         var count = 0
-        var complaint = ""
         while !isOver.load(ordering: .relaxed) {
             SystemClock.sleep(nanoseconds: Self.step)
             count += 1
-            if count % Self.refreshSteps == 0 { refresh(&complaint) }
-            if count % Self.scheduleSteps == 0 { log(keystore.applySchedule()) }
+            complaints.withLock { complaints in
+                if !isOver.load(ordering: .relaxed) { look(count, &complaints) }
+            }
+        }
+    }
+
+    private func look(_ count: Int, _ complaints: inout Complaints) {
+        if count % Self.refreshSteps == 0 { refresh(&complaints.refreshing) }
+        if count % Self.scheduleSteps == 0 { log(keystore.applySchedule()) }
+        if count % Self.journalSteps == 0 { writeJournal(&complaints.journal) }
+    }
+
+    private func writeJournal(_ complaint: inout String) {
+        do throws(KeystoreError) {
+            try journal.flush()
+            complaint = ""
+        } catch {
+            if complaint == error.description { return }
+            complaint = error.description
+            logger.error("uses of keys are not yet in the audit log: \(complaint)")
         }
     }
 
