@@ -57,7 +57,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         // tests
-        .testTarget(name: "MountedTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
+        .target(name: "ScriptRunning", path: "Tests/ScriptRunning", swiftSettings: relaxed),
+        .testTarget(name: "MountedTests", dependencies: ["envelopefs", "ScriptRunning"], swiftSettings: relaxed),
         .testTarget(name: "FilesystemTests", dependencies: [.product(name: "Logging", package: "swift-log"), "Filesystem", "KeyManagement", "Format", "Cryptography", "POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "POSIXTests", dependencies: ["POSIX", "Bytes"], swiftSettings: relaxed),
@@ -66,6 +67,6 @@ let package = Package(
         .testTarget(name: "KeyManagementTests", dependencies: ["KeyManagement", "Cryptography", "Bytes", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
-        .testTarget(name: "InteropTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
+        .testTarget(name: "InteropTests", dependencies: ["envelopefs", "ScriptRunning"], swiftSettings: relaxed),
     ]
 )

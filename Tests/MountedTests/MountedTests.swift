@@ -1,6 +1,6 @@
 // The built binary through a real mount: one test for each script and case, one at a time, as the machine has few cores.
 
-import Foundation
+import ScriptRunning
 import Testing
 
 @Suite(.serialized) struct MountedTests {

@@ -1,18 +1,18 @@
-// Runs one of the Python scripts that drive a mount, and returns what it said and how it ended.
+// Runs one of the Python scripts under Tests, and returns what it said and how it ended.
 
 import Foundation
 
 /// The outcome of a script: exit status and everything that it printed.
-struct ScriptRun {
-    let status: Int32
-    let output: String
+package struct ScriptRun {
+    package let status: Int32
+    package let output: String
 
     /// The end of the output, for a failed expectation.
-    var tail: String { String(output.suffix(6000)) }
+    package var tail: String { String(output.suffix(6000)) }
 
     /// Runs `Tests/<path>` with the system's Python; blocks until it has ended. Its output goes to a file, so that a daemon
     /// that keeps the descriptor open cannot hold this up.
-    init(_ path: String, _ arguments: String...) throws {
+    package init(_ path: String, _ arguments: String...) throws {
         let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         let log = FileManager.default.temporaryDirectory.appending(path: "efs-tests-\(UUID().uuidString).log")
         FileManager.default.createFile(atPath: log.path, contents: nil)
