@@ -326,6 +326,8 @@ def case_swiftbuild(vault, short):
     sources = vault.mount_point / "project"
     shutil.copytree(HERE.parents[1], sources, symlinks=True, ignore=shutil.ignore_patterns(".build*", ".git"))
     environment = dict(os.environ, HOME=str(vault.base))
+    # packages may come from a mirror on this machine that belongs to somebody else, which git refuses to read
+    (vault.base / ".gitconfig").write_text("[safe]\n\tdirectory = *\n")
     # dependencies that were fetched before; for an ordinary user name a folder that he may read
     fetched = Path(os.environ.get("ENVELOPEFS_SWIFTPM_CACHE", Path.home() / ".cache/org.swift.swiftpm"))
     cache = []
@@ -337,7 +339,8 @@ def case_swiftbuild(vault, short):
     print(f"  swift build in {time.monotonic() - started:.0f} s")
     vault.remount()
     said = run("swift", "build", *cache, folder=sources, environment=environment, timeout=3000)
-    if "Compiling" in said:
+    # SwiftPM compiles the plugins of packages again at every build, on a plain directory too
+    if any("Compiling" in line and "Compiling plugin" not in line for line in said.splitlines()):
         raise Failure(f"after the remount a second build had something to do:\n{said[-2000:]}")
     run(sources / ".build/debug/envelopefs", "--version")
 
