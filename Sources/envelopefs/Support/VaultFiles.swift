@@ -59,7 +59,8 @@ struct VaultFiles {
             return try VaultConfiguration.parse(bytes.span)
         } catch {
             if case .vaultUnsupported(let why) = error { throw Failure(.vaultUnsupported, "\(path) needs a newer program: \(why)", hint: "Use a newer envelopefs.") }
-            throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: \(error)", hint: Failure.restoreHint)
+            let why = if case .vaultFileDamaged(let why) = error { why } else { "\(error)" }
+            throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: \(why)", hint: Failure.restoreHint)
         }
     }
 
