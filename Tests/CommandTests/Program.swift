@@ -65,7 +65,7 @@ final class Place {
         for (name, value) in changes { environment[name] = value }
         // Through files: a pipe would stay open as long as what was started in the background.
         let names = ["out", "err"].map { path + "/." + $0 + String(UInt64.random(in: 0...(.max))) }
-        for name in names { FileManager.default.createFile(atPath: name, contents: nil) }
+        for name in names { _ = FileManager.default.createFile(atPath: name, contents: nil) }
         defer { for name in names { try? FileManager.default.removeItem(atPath: name) } }
         let process = Process()
         // A new session: no terminal to ask on. Foundation waits until its own descriptor is closed in everything that was started: so close it.

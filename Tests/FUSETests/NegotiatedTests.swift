@@ -7,7 +7,7 @@ import Testing
 
 @testable import FUSE
 
-@Suite(.serialized, .enabled(if: FileManager.default.isWritableFile(atPath: "/dev/fuse"), "needs /dev/fuse"))
+@Suite(.serialized)
 struct NegotiatedTests {
     /// Requests that a command costs.
     private func requests(_ mounted: MountedVault, _ command: String) throws -> Int {

@@ -8,7 +8,7 @@ import Testing
 @testable import FUSE
 @testable import Filesystem
 
-@Suite(.serialized, .enabled(if: FileManager.default.isWritableFile(atPath: "/dev/fuse"), "needs /dev/fuse"))
+@Suite(.serialized)
 struct SessionTests {
     @Test func namesAreMadeListedMovedAndRemoved() throws {
         let mounted = try MountedVault()
@@ -36,6 +36,29 @@ struct SessionTests {
         // Entering the directory costs some; fifty look-ups would cost fifty.
         #expect(mounted.session.requestsServed - before < 25)
         #expect(try mounted.shell("mkdir missing && ls").text == "missing\n")
+        try mounted.end()
+    }
+
+    @Test func rootAndTheDaemonsUserAreToldWhatItDidAndNobodyElse() throws {
+        var options = MountOptions()
+        options.allowOther = true
+        let mounted = try MountedVault(options)
+        try mounted.shell("echo hello > a; mkdir b; cat a; sync")
+        let told = try mounted.shell("getfattr --only-values -n system.envelopefs.counters .").text
+        var counters: [String: UInt64] = [:]
+        for line in told.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            counters[String(words[0])] = UInt64(words[1])
+        }
+        #expect(counters["requests.create"] == 1)
+        #expect(counters["requests.mkdir"] == 1)
+        #expect(counters["bytes-written"] == 6)
+        #expect(counters["files-in-memory"] ?? 0 >= 3)
+        // Not listed, not elsewhere, not to be set, and not for others.
+        #expect(try mounted.shell("getfattr -m - . b").text == "")
+        #expect(try mounted.shell("getfattr -n system.envelopefs.counters b").status != 0)
+        #expect(try mounted.shell("setfattr -n system.envelopefs.counters -v x .").status != 0)
+        #expect(try mounted.shell("setpriv --reuid 12345 --regid 12345 --clear-groups getfattr -n system.envelopefs.counters .").status != 0)
         try mounted.end()
     }
 

@@ -9,7 +9,9 @@ func answerGetExtendedAttribute(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ nam
     let request = unsafe Request(handle)
     let service = request.service
     do throws(Errno) {
-        let value = try unsafe service.vault.attribute(bytes(of: name), of: service.inode(node))
+        let name = unsafe bytes(of: name)
+        if let counters = service.counters(answering: name, of: node, to: request.caller) { return request.reply(counters, room: room) }
+        let value = try service.vault.attribute(name, of: service.inode(node))
         request.reply(value, room: room)
     } catch {
         request.fail(error)

@@ -219,6 +219,7 @@ import Synchronization
             service.offeredFlags.store(request.offeredFlags, ordering: .releasing)
             service.pendingInit.store(request.unique, ordering: .releasing)
         }
+        service.counters.count(request)
         worker.begin(request)
         // After the beginning is told, so that the watch sees it or is woken here (Watch.swift).
         wakeWatch()

@@ -37,6 +37,11 @@ import Glibc
     /// What the kernel offers in INIT.
     var offeredFlags: UInt32 { argument(\fuse_init_in.flags) ?? 0 }
 
+    /// How many bytes a WRITE brings; nil for other kinds.
+    var bytesWritten: UInt32? { operation == FUSE_WRITE ? argument(\fuse_write_in.size) : nil }
+    /// How many bytes a READ asks for; nil for other kinds.
+    var bytesAsked: UInt32? { operation == FUSE_READ ? argument(\fuse_read_in.size) : nil }
+
     /// Whether it makes something durable, which takes microseconds on one disk and milliseconds on another.
     var isSynchronization: Bool { operation == FUSE_FSYNC || operation == FUSE_FSYNCDIR }
 

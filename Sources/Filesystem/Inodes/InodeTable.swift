@@ -61,6 +61,9 @@ final class InodeTable: Sendable {
     /// The inode of a backing object, if there is one; not counted.
     func known(_ key: InodeKey) -> Inode? { state.withLock { $0.byKey[key]?.known } }
 
+    /// How many the kernel knows, or did a short while ago.
+    var count: Int { state.withLock { $0.byKey.count } }
+
     /// Counts one more look-up of an inode that is known.
     func retain(_ inode: Inode) { state.withLock { $0.count(inode) } }
 

@@ -38,6 +38,11 @@ package final class Vault: Sendable {
     private let lock: VaultLock
     private let configuration: ConfigurationKeeper
 
+    /// Inodes in memory, of files of every type; a few more than the kernel knows.
+    package var inodeCount: Int { table.count }
+    /// Files that are to be sealed when they have been quiet for a while.
+    package var unsealedCount: Int { sealer.count }
+
     /// Opens a vault: checks that it is whole and of this keystore, takes its lock.
     /// - Parameters:
     ///   - keyring: unlocked; used as long as the vault is open.

@@ -28,7 +28,7 @@ struct StatusCommand: ParsableCommand {
     }
 }
 
-/// What can be known of a mount without asking its file system, which might not answer.
+/// What can be known of a mount, most of it without asking its file system, which might not answer.
 struct MountStatus: Encodable {
     let mountPoint: String
     let vault: String
@@ -42,6 +42,8 @@ struct MountStatus: Encodable {
     /// The user who mounted it.
     let userID: UInt32?
     let options: String
+    /// Nil when the daemon does not answer, or not to this user.
+    let counters: MountCounters?
 
     init(_ mount: MountedFilesystem) {
         mountPoint = String(decoding: mount.mountPoint, as: UTF8.self)
@@ -57,6 +59,7 @@ struct MountStatus: Encodable {
         isAlive = owner != nil || (try? MountPoint.ask(mountPoint)) != nil
         userID = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
         options = mount.options + "," + mount.superOptions
+        counters = isAlive ? MountCounters(asking: mountPoint) : nil
     }
 
     var rows: [(String, String)] {
@@ -64,6 +67,6 @@ struct MountStatus: Encodable {
             ("mount", mountPoint), ("vault", vault), ("vault id", vaultID ?? "unknown"), ("default key", defaultKey ?? "unknown"),
             ("process", daemon.map(String.init) ?? (isAlive ? "unknown" : "gone: 'envelopefs unmount' clears the mount")),
             ("user id", userID.map(String.init) ?? "unknown"), ("options", options),
-        ]
+        ] + (counters?.rows ?? [])
     }
 }
