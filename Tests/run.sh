@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . Mount/packages.sh
 
 # Beside what the program needs: the tools that mounted tests let loose on a mount, and what the Python decryptor needs.
-install_packages "${ENVELOPEFS_PACKAGES[@]}" acl attr python3 python3-cryptography fio stress-ng postgresql util-linux e2fsprogs
+install_packages "${ENVELOPEFS_PACKAGES[@]}" acl attr python3 python3-cryptography fio strace stress-ng postgresql util-linux e2fsprogs
 require_swift
 make_fuse_usable
 

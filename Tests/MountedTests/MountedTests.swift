@@ -68,6 +68,19 @@ import Testing
         #expect(run.output.contains("'killed': 10"))
     }
 
+    @Test("A power cut takes no more than SECURITY.md says")
+    func powerCut() throws {
+        let run = try ScriptRun("PowerCut/powercut.py", "--states", "60", "--mounted", "1", "--seed", "1")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("600 states, 0 wrong"), "it did not look at every state")
+    }
+
+    @Test("The power-cut test sees a daemon that does not sync")
+    func powerCutSees() throws {
+        let run = try ScriptRun("PowerCut/powercut.py", "--plant", "--states", "40", "--mounted", "0", "--seed", "1", "log", "names")
+        #expect(run.status == 0, "\(run.tail)")
+    }
+
     @Test("fio, stress-ng and many files, short", arguments: ["fio", "stress", "many"])
     func soak(kind: String) throws {
         let run = try ScriptRun("Soak/soak.py", "--short", "--as", "user", kind)
