@@ -152,8 +152,14 @@ class Side:
         return os.write(self.handles[handle], payload(spec))
 
     def seek(self, handle, offset, whence):
-        place = os.lseek(self.handles[handle], offset, whence)
-        return None if whence == os.SEEK_END and stat.S_ISDIR(os.fstat(self.handles[handle]).st_mode) else place
+        descriptor = self.handles[handle]
+        if whence != os.SEEK_END or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            return os.lseek(descriptor, offset, whence)
+        # The end of a directory is another number in each, and near the largest on some: nothing can be compared there.
+        try:
+            os.lseek(descriptor, offset, whence)
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
 
     def ftruncate(self, handle, length):
         os.ftruncate(self.handles[handle], length)
