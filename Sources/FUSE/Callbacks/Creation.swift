@@ -11,6 +11,7 @@ func answerMakeNode(_ handle: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafeP
     do throws(Errno) {
         let found = try unsafe service.vault.makeNode(
             bytes(of: name), in: service.inode(parent), mode: mode, device: UInt64(device), caller: request.caller)
+        service.noteChange(of: parent)
         request.reply(found, service)
     } catch {
         request.fail(error)
@@ -22,6 +23,7 @@ func answerMakeDirectory(_ handle: fuse_req_t?, _ parent: fuse_ino_t, _ name: Un
     let service = request.service
     do throws(Errno) {
         let found = try unsafe service.vault.makeDirectory(bytes(of: name), in: service.inode(parent), mode: mode, caller: request.caller)
+        service.noteChange(of: parent)
         request.reply(found, service)
     } catch {
         request.fail(error)
@@ -36,6 +38,7 @@ func answerMakeSymbolicLink(
     do throws(Errno) {
         let found = try unsafe service.vault.makeSymbolicLink(
             to: bytes(of: target), bytes(of: name), in: service.inode(parent), caller: request.caller)
+        service.noteChange(of: parent)
         request.reply(found, service)
     } catch {
         request.fail(error)
@@ -53,6 +56,7 @@ func answerCreate(
         let (found, file) = try unsafe service.vault.create(
             bytes(of: name), in: service.inode(parent), mode: mode, isExclusive: granted.flags & O_EXCL != 0,
             writable: granted.flags & O_ACCMODE != O_RDONLY, caller: request.caller)
+        service.noteChange(of: parent)
         // The file was made by somebody else meanwhile: it may have content.
         if granted.flags & O_TRUNC != 0 && found.status.size > 0 {
             do throws(Errno) {

@@ -27,6 +27,7 @@ func answerSetExtendedAttribute(
         guard let value = unsafe value else { throw .invalidArgument }
         try unsafe service.vault.setAttribute(
             bytes(of: name), to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
+        service.noteChange(of: node)
         request.succeed()
     } catch {
         request.fail(error)
@@ -49,6 +50,7 @@ func answerRemoveExtendedAttribute(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ 
     let service = request.service
     do throws(Errno) {
         try unsafe service.vault.removeAttribute(bytes(of: name), of: service.inode(node))
+        service.noteChange(of: node)
         request.succeed()
     } catch {
         request.fail(error)

@@ -57,6 +57,7 @@ func answerRename(
         let mode = try RenameMode(flags)
         try unsafe service.vault.rename(
             bytes(of: name), in: service.inode(parent), to: bytes(of: newName), in: service.inode(newParent), mode)
+        for node in [parent, newParent] { service.noteChange(of: node) }
         request.succeed()
     } catch {
         request.fail(error)
@@ -68,6 +69,7 @@ func answerLink(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ newParent: fuse_ino
     let service = request.service
     do throws(Errno) {
         let found = try unsafe service.vault.link(service.inode(node), bytes(of: newName), in: service.inode(newParent))
+        for node in [node, newParent] { service.noteChange(of: node) }
         request.reply(found, service)
     } catch {
         request.fail(error)
@@ -79,6 +81,7 @@ func answerUnlink(_ handle: fuse_req_t?, _ parent: fuse_ino_t, _ name: UnsafePoi
     let service = request.service
     do throws(Errno) {
         try unsafe service.vault.unlink(bytes(of: name), in: service.inode(parent))
+        service.noteChange(of: parent)
         request.succeed()
     } catch {
         request.fail(error)
@@ -90,6 +93,7 @@ func answerRemoveDirectory(_ handle: fuse_req_t?, _ parent: fuse_ino_t, _ name: 
     let service = request.service
     do throws(Errno) {
         try unsafe service.vault.removeDirectory(bytes(of: name), in: service.inode(parent))
+        service.noteChange(of: parent)
         request.succeed()
     } catch {
         request.fail(error)

@@ -47,8 +47,9 @@ extension Service {
         return mode
     }
 
-    /// Seconds for which the kernel may keep attributes. None for files with set-id bits: a write takes those away without telling the kernel.
+    /// Seconds for which the kernel may keep attributes that it is about to be told. None for files with set-id bits: a write takes those away without telling the kernel.
     func lifetime(of inode: Inode, _ status: FileStatus) -> Double {
+        inode.statusToldAt.store(SystemClock.monotonicCoarse, ordering: .relaxed)
         if inode.hasJustLostName { return 0 }
         if status.isRegular && status.mode & (FileMode.setUserID | FileMode.setGroupID) != 0 && clearsPrivileges.load(ordering: .relaxed) { return 0 }
         return options.attributeLifetime

@@ -12,6 +12,7 @@ import Synchronization
     let options: MountOptions
     let logger: Logger
     let counters = Counters()
+    let lateAnswers = LateAnswers()
     /// What the kernel offered and what was taken; set once, when INIT is answered.
     let agreement = Mutex<Agreement?>(nil)
     /// Whether the daemon clears set-id bits itself (Callbacks/Privileges.swift). Set with the agreement.

@@ -90,8 +90,8 @@ import Synchronization
         } catch {
             throw .system("serving \(mountPoint)", error)
         }
-        let watch = startWatch()
-        defer { finish(watch) }
+        let helpers = startHelpers()
+        defer { finish(helpers) }
         var isReady = false
         var signals = 0
         while true {
@@ -125,22 +125,37 @@ import Synchronization
         }
     }
 
-    private func startWatch() -> Thread? {
+    /// The threads beside those that serve.
+    private func startHelpers() -> [Thread] {
+        var helpers: [Thread] = []
         do throws(Errno) {
-            return try Thread.start(name: "watch") { [loop] in loop.watch() }
+            helpers.append(try Thread.start(name: "watch") { [loop] in loop.watch() })
         } catch {
             service.logger.warning("slow requests will hold up others: \(error)")
-            return nil
         }
+        do throws(Errno) {
+            helpers.append(
+                try Thread.start(name: "late answers") { [self] in
+                    service.lateAnswers.run { inode in
+                        do throws(Errno) { try dropStatus(of: inode) } catch { service.logger.debug("what the kernel keeps of an object stays: \(error)") }
+                    }
+                })
+        } catch {
+            service.logger.warning("status that was asked for during a change may stay old: \(error)")
+        }
+        return helpers
     }
 
-    private func finish(_ watch: Thread?) {
+    private func finish(_ helpers: [Thread]) {
         loop.join()
         loop.watchBell.ring()
-        do throws(Errno) {
-            try watch?.join()
-        } catch {
-            service.logger.error("ending the session: \(error)")
+        service.lateAnswers.end()
+        for helper in helpers {
+            do throws(Errno) {
+                try helper.join()
+            } catch {
+                service.logger.error("ending the session: \(error)")
+            }
         }
     }
 
