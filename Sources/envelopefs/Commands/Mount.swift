@@ -121,8 +121,12 @@ enum Daemon {
             letGo()
             throw Failure(error, keystore: plan.keystore)
         }
-        journal.begin(vault, acceptsOlderKeystore: plan.acceptsOlderKeystore)
-        let served = Result { () throws(Failure) in try serve(vault, plan, logger: logger, ready: ready) }
+        let served = Result { () throws(Failure) in
+            try serve(vault, plan, logger: logger) {
+                journal.begin(vault, acceptsOlderKeystore: plan.acceptsOlderKeystore)
+                return ready()
+            }
+        }
         do throws(VaultError) {
             if try !vault.close(last: letGo) { logger.warning("the vault could not be left clean; unsealed files are read by what fits at the next mount") }
         } catch {

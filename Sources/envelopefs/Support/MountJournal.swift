@@ -15,7 +15,7 @@ final class MountJournal: Sendable {
         let subject: String
         let keyID: KeyID
     }
-    /// Nil until the vault is open.
+    /// Nil until the kernel has the mount.
     private let mounted = Mutex(Mounted?.none)
 
     init(_ keystore: Keystore) {
@@ -25,6 +25,7 @@ final class MountJournal: Sendable {
         uses = KeyUses(asker: { Asker.current.map { KeyUses.Asker(userID: $0.userID, processID: $0.processID) } ?? own }, program: { $0 == own.processID ? "envelopefs" : Processes.name(of: $0) ?? "" })
     }
 
+    /// When the kernel has the mount.
     func begin(_ vault: Vault, acceptsOlderKeystore: Bool) {
         let mounted = Mounted(subject: "vault/\(vault.context.vaultID)", keyID: vault.context.defaultKey)
         self.mounted.withLock { $0 = mounted }
