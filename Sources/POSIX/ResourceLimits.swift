@@ -32,6 +32,9 @@ package enum ResourceLimits {
     /// The limit of core files, bytes.
     package static func coreSize() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_CORE) }
 
+    /// Sets the soft limit of core files, bytes; `UInt64.max` = none. EINVAL above the hard one.
+    package static func setCoreSize(soft: UInt64) throws(Errno) { try succeed(linux_set_limit(LINUX_RLIMIT_CORE, soft, try coreSize().hard)) }
+
     private static func limit(_ resource: Int32) throws(Errno) -> (soft: UInt64, hard: UInt64) {
         var value: (soft: UInt64, hard: UInt64) = (0, 0)
         try unsafe succeed(linux_get_limit(resource, &value.soft, &value.hard))

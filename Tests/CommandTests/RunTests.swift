@@ -44,6 +44,22 @@ import Testing
         #expect(own.output == "mine\n0\n1\n2\n3\n", "\(own)")
     }
 
+    @Test func jobGetsSecretsAsVariables() throws {
+        let place = try Place()
+        #expect(try place.shell("printf 'two\nlines ' | \"$BINARY\" safe import a=b && printf 1 | \"$BINARY\" safe import mail && printf '\\0' | \"$BINARY\" safe import nul").status == 0)
+        let script = "umask; ulimit -c; printf '<%s>' \"$FIRST\" \"$MAIL\"; env | grep -c ^MAIL="
+        let seen = try place.run("run", place.vault, "--secret", "a=b=FIRST", "--secret", "mail=MAIL", "--", "sh", "-c", script, changes: ["MAIL": "older"])
+        #expect(seen.output == (try place.shell("umask; ulimit -c").output) + "<two\nlines ><1>1\n", "\(seen)")
+        #expect(try place.run("audit", "list", "--operation", "GetSecretValue").output.split(separator: "\n").count { $0.hasSuffix("reason: run: sh") } == 2)
+        for (secret, name) in [("nobody=X", "secretNotFound"), ("mail", "usage"), ("mail=1X", "usage"), ("mail=ENVELOPEFS_X", "usage"), ("=X", "usage"), ("nul=X", "usage")] {
+            let refused = try place.run("run", place.vault, "--secret", secret, "--", "touch", place.path + "/ran")
+            #expect(refused.status == (try code(name)), "\(secret): \(refused)")
+        }
+        #expect(try place.run("run", place.vault, "--secret", "mail=X", "--secret", "a=b=X", "--", "true").status == code("usage"))
+        #expect(!FileManager.default.fileExists(atPath: place.path + "/ran"))
+        #expect(try place.shell("grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
+    }
+
     /// Keys in memory that may be swapped out are said, once; where they are locked there is nothing to say.
     @Test(arguments: [("0", 1), ("8192", 0)])
     func unlockedMemoryIsTold(limit: String, count: Int) throws {

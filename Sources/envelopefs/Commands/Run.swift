@@ -9,7 +9,7 @@ import POSIX
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Mount a vault for one command.",
-        usage: "envelopefs run VAULT [--at DIR] [options] -- COMMAND [ARGUMENT ...]",
+        usage: "envelopefs run VAULT [--at DIR] [--secret NAME=VARIABLE ...] [options] -- COMMAND [ARGUMENT ...]",
         discussion: "Without --at the vault is mounted at a private temporary directory, where the command starts. ENVELOPEFS_MOUNT names the mount.")
 
     @Argument(help: "The vault.") var vault: String
@@ -18,12 +18,15 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Let other users in; permissions are checked.") var allowOther = false
     @Option(help: ArgumentHelp("How long what the command left running may hold the mount.", valueName: "time")) var wait = TimeSpan(seconds: 30)
     @Option(help: ArgumentHelp("Write the log to a file.", valueName: "file")) var logFile: String?
+    @Option(name: .customLong("secret"), help: ArgumentHelp("Give a secret of the password safe to the command as a variable; may be repeated.", valueName: "name=variable"))
+    var secrets: [JobSecret] = []
     @OptionGroup var keystoreOptions: KeystoreOptions
     @OptionGroup var secretOptions: SecretOptions
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after '--'.") var command: [String]
 
     func validate() throws {
         if command.isEmpty { throw ValidationError("Name a command after '--'.") }
+        if Set(secrets.map(\.variable)).count < secrets.count { throw ValidationError("Two secrets for one variable.") }
     }
 
     func run() throws {
@@ -33,6 +36,7 @@ struct RunCommand: ParsableCommand {
         try KeystoreDoor.requireReadable(keystore, hint: found.configuration.claimed.keystoreHint)
         let log = try logFile?.absolutePath ?? DaemonLog.defaultPath(vaultID: found.configuration.claimed.vaultID.description)
         let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystore))
+        let given = secrets.isEmpty ? [] : try JobSecret.environment(of: secrets, keystore: keystore, secret: secret, command: command[0])
         let place = try at.map { (given) throws(Failure) in TemporaryPlace(path: try MountPoint.prepare(given, vault: found.path), isOurs: false) } ?? TemporaryPlace.make()
         defer { place.remove() }
         let plan = MountPlan(vault: found.path, mountPoint: place.path, keystore: keystore, isReadOnly: readOnly, allowOther: allowOther)
@@ -41,7 +45,7 @@ struct RunCommand: ParsableCommand {
         do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
-        let status = Result { () throws(Failure) in try Job(command, in: place, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
+        let status = Result { () throws(Failure) in try Job(command, in: place, adding: given, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
         try end(place)
         switch try status.get() {
         case .exited(0): return
@@ -110,10 +114,14 @@ struct Job {
     /// The job is not told where the passphrase or key file is. `CREDENTIALS_DIRECTORY` stays: it is the systemd unit's, whose other credentials are for the job.
     private static let withheld = ["ENVELOPEFS_MOUNT=", "ENVELOPEFS_PASSPHRASE", "ENVELOPEFS_KEY_FILE="].map { Array($0.utf8) }
 
-    /// - Parameter keepsInput: false where standard input was the passphrase: a file behind it could be read again.
-    init(_ command: [String], in place: TemporaryPlace, startsInside: Bool, keepsInput: Bool) throws(Failure) {
+    /// - Parameters:
+    ///   - added: `NAME=value` of further variables, in the place of those of the same name.
+    ///   - keepsInput: false where standard input was the passphrase: a file behind it could be read again.
+    init(_ command: [String], in place: TemporaryPlace, adding added: [[UInt8]], startsInside: Bool, keepsInput: Bool) throws(Failure) {
         var spawn = Spawn(command[0], Array(command.dropFirst()))
-        spawn.environment = Environment.all().filter { variable in !Self.withheld.contains { variable.starts(with: $0) } } + [Array("ENVELOPEFS_MOUNT=\(place.path)".utf8)]
+        let replaced = added.map { $0.prefix { $0 != UInt8(ascii: "=") } + [UInt8(ascii: "=")] }
+        let kept = Environment.all().filter { variable in !Self.withheld.contains { variable.starts(with: $0) } && !replaced.contains { variable.starts(with: $0) } }
+        spawn.environment = kept + added + [Array("ENVELOPEFS_MOUNT=\(place.path)".utf8)]
         if !keepsInput {
             do throws(Errno) {
                 spawn.descriptors = [(number: 0, descriptor: try SharedDescriptor.open("/dev/null", .readOnly))]

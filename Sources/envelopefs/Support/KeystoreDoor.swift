@@ -26,9 +26,11 @@ enum KeystoreDoor {
         return Failure(.keystoreMissing, "there is no keystore at \(path)", hint: known ?? "Give its path with --keystore, or set ENVELOPEFS_KEYSTORE.")
     }
 
-    /// - Parameter forSlots: the root key stays in memory, for the verbs that need it again.
-    static func open(_ path: String, secret: UnlockSecret, forSlots: Bool = false) throws(Failure) -> Keystore {
-        try protect()
+    /// - Parameters:
+    ///   - forSlots: the root key stays in memory, for the verbs that need it again.
+    ///   - protects: false inside `protected`.
+    static func open(_ path: String, secret: UnlockSecret, forSlots: Bool = false, protects: Bool = true) throws(Failure) -> Keystore {
+        if protects { try protect() }
         let keystore: Keystore
         do throws(KeystoreError) {
             keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots, actor: actor)
@@ -77,6 +79,20 @@ enum KeystoreDoor {
     private static func protect() throws(Failure) {
         CurrentProcess.setUmask(0o077)
         do throws(Errno) { try ResourceLimits.forbidDumps() } catch { throw Failure("the process cannot be protected from dumps", error) }
+    }
+
+    /// Runs `body` as a process that holds keys; what is started afterwards has umask and core limit as they were. Its memory stays closed to other processes.
+    static func protected<R>(_ body: () throws(Failure) -> R) throws(Failure) -> R {
+        let mask = CurrentProcess.setUmask(0o077)
+        defer { CurrentProcess.setUmask(mask) }
+        let limit: UInt64
+        do throws(Errno) {
+            limit = try ResourceLimits.coreSize().soft
+            try ResourceLimits.setCoreSize(soft: 0)
+            try CurrentProcess.setDumpable(false)
+        } catch { throw Failure("the process cannot be protected from dumps", error) }
+        defer { try? ResourceLimits.setCoreSize(soft: limit) }
+        return try body()
     }
 
     /// Throws when not all of it could be written. A reader that has gone (`2>&1 | head -1`) is an error here too, not the end of the program.
