@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Kills the daemon while programs write, mounts again, and looks for everything that had been acknowledged by fsync.
 
-    crash.py [--rounds N] [--seconds S] [--as root|user]
+    crash.py [--rounds N] [--seconds S] [--seed S] [--as root|user]
 """
 
 import argparse
 import hashlib
 import os
 import random
+import shutil
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import mixture  # noqa: E402
 from vault import PYTHON, Failure, Vault, run_self_as  # noqa: E402
 
 BLOCK = 4096
@@ -171,19 +173,29 @@ def write_forever(name, folder, acknowledgements):
         print(f"{name} ends: {error}")
 
 
-def round_of(vault, round_number, seconds):
+def round_of(vault, round_number, seconds, seed):
     children = []
     for name in WRITERS:
         children.append(subprocess.Popen([PYTHON, __file__, "--writer", name, str(vault.mount_point), str(vault.base / f"ack-{name}")],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+    folder, log = vault.mount_point / f"mixture {round_number}", vault.base / "mixture.log"
+    folder.mkdir()
+    mixed = subprocess.Popen([PYTHON, __file__, "--mixture", str(folder), str(seed), str(log)],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     time.sleep(seconds * random.uniform(0.5, 1.5))
     vault.kill()
+    said, _ = mixed.communicate(timeout=60)
+    if "mixture ends: " not in said:
+        raise Failure(f"the mixture ended by itself: {said[-1500:]}")
     for name, child in zip(WRITERS, children):
         said, _ = child.communicate(timeout=60)
         if "ends: " not in said:
             raise Failure(f"{name} ended by itself: {said[-1500:]}")
     vault.mount()
-    total = 0
+    wrong, total = mixture.judge(folder, log)
+    if wrong:
+        raise Failure(f"round {round_number}, mixture with seed {seed}: " + "; ".join(wrong[:5]))
+    shutil.rmtree(folder)
     for name, kind in WRITERS.items():
         acknowledged = acknowledgements(vault.base / f"ack-{name}")
         if not acknowledged:
@@ -237,17 +249,21 @@ def forgotten_inode(vault):
 def main():
     if sys.argv[1:2] == ["--writer"]:
         return write_forever(*sys.argv[2:5])
+    if sys.argv[1:2] == ["--mixture"]:
+        return mixture.forever(sys.argv[2], int(sys.argv[3]), sys.argv[4])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seed", type=int, help="of the mixture")
     parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
     settings = parser.parse_args()
     run_self_as(settings.who)
+    first = settings.seed if settings.seed is not None else random.randrange(1 << 30)
     with Vault() as vault:
         vault.init().mount()
         try:
             for round_number in range(1, settings.rounds + 1):
-                round_of(vault, round_number, settings.seconds)
+                round_of(vault, round_number, settings.seconds, first + round_number)
             forgotten_inode(vault)
             vault.remount()
             for name, kind in WRITERS.items():

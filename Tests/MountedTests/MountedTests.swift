@@ -57,7 +57,7 @@ import Testing
 
     @Test("A killed daemon loses nothing that was synced")
     func crash() throws {
-        let run = try ScriptRun("Mounted/crash.py", "--rounds", "3")
+        let run = try ScriptRun("Mounted/crash.py", "--rounds", "20", "--seconds", "2")
         #expect(run.status == 0, "\(run.tail)")
     }
 

@@ -32,12 +32,18 @@ class History:
         self.events = []
         self.files = {}
         self._count = 0
+        # For who asks again and again: the names after the first `seen` events.
+        self.names, self.seen = {}, 0
 
     def _do(self, kind, work, **more):
         began = time.time()
         result = work()
         self.events.append(Event(kind, began, time.time(), **more))
         return result
+
+    def note(self, kind, ended, **more):
+        """Something that was begun, and of which nobody knows whether it was done."""
+        self.events.append(Event(kind, time.time(), ended, **more))
 
     def place(self, path):
         return os.path.join(self.mount_point, path)
@@ -193,11 +199,12 @@ def changed(content, event):
 class Expectation:
     """What must be there after a power cut at `moment`."""
 
-    def __init__(self, events, moment):
+    def __init__(self, events, moment, certain=None):
+        """`certain`: the last event whose change of names is; else the last acknowledged sync of names tells."""
         self.events, self.moment = events, moment
         self._files = {}
         acknowledged = [place for place, event in enumerate(events) if event.kind == "names" and event.ended < moment]
-        self._certain = acknowledged[-1] if acknowledged else -1
+        self._certain = certain if certain is not None else acknowledged[-1] if acknowledged else -1
 
     def file(self, thing):
         if thing not in self._files:
