@@ -174,15 +174,24 @@ def write_forever(name, folder, acknowledgements):
 
 
 def round_of(vault, round_number, seconds, seed):
-    children = []
+    children, beginnings = [], {}
     for name in WRITERS:
+        beginnings[vault.base / f"ack-{name}"] = size_of(vault.base / f"ack-{name}")
         children.append(subprocess.Popen([PYTHON, __file__, "--writer", name, str(vault.mount_point), str(vault.base / f"ack-{name}")],
                                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
     folder, log = vault.mount_point / f"mixture {round_number}", vault.base / "mixture.log"
     folder.mkdir()
+    log.unlink(missing_ok=True)
+    beginnings[log] = 0
     mixed = subprocess.Popen([PYTHON, __file__, "--mixture", str(folder), str(seed), str(log)],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(seconds * random.uniform(0.5, 1.5))
+    # On a busy machine a program may need seconds to begin: the kill comes when all are at work.
+    deadline = time.monotonic() + 60
+    while any(size_of(path) <= size for path, size in beginnings.items()):
+        if time.monotonic() > deadline:
+            raise Failure("a writer does not begin")
+        time.sleep(0.02)
+    time.sleep(seconds * random.uniform(0.1, 1.5))
     vault.kill()
     said, _ = mixed.communicate(timeout=60)
     if "mixture ends: " not in said:
@@ -208,6 +217,10 @@ def round_of(vault, round_number, seconds, seed):
         except Failure as failure:
             raise Failure(f"round {round_number}, {failure}") from failure
     print(f"round {round_number}: {total} acknowledged steps stand", flush=True)
+
+
+def size_of(path):
+    return path.stat().st_size if path.exists() else 0
 
 
 def acknowledgements(path):

@@ -35,6 +35,8 @@ def forever(folder, seed, log):
     """Works until an operation fails, and leaves what it has done in the file `log`."""
     history, choice = Interrupted(folder), random.Random(seed)
     try:
+        step(history, choice)
+        Path(log).write_bytes(b"begun")
         while True:
             step(history, choice)
     except OSError as error:

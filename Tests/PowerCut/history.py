@@ -142,24 +142,23 @@ class File:
                 self.versions.setdefault(number, []).append(now)
 
     def safe_blocks(self, promise):
-        """The blocks of which `durable` must read back as a whole."""
+        """How many bytes of `durable` must read back from the start of each block."""
         if self.durable is None:
-            return set()
-        count = (len(self.durable) + BLOCK - 1) // BLOCK
-        blocks = set(range(count))
-        if promise == "tails":
-            return {number for number in blocks if not self._is_overwritten(number)}
-        if len(self.durable) <= INLINE_MAX and self.touched:
-            return set()
-        for begin, end in self.touched:
-            if begin < end:
-                blocks -= set(range(begin // BLOCK, min(count, (end + BLOCK - 1) // BLOCK)))
-        return blocks
-
-    def _is_overwritten(self, number):
-        """With tails kept safe: whether a full block was written to, or any block was cut or punched."""
-        low, high = number * BLOCK, min((number + 1) * BLOCK, len(self.durable))
-        return any(begin < high and end > low for begin, end in self.touched)
+            return {}
+        size = len(self.durable)
+        safe = {}
+        for number in range((size + BLOCK - 1) // BLOCK):
+            low, high = number * BLOCK, min((number + 1) * BLOCK, size)
+            # Without a journal the whole block is at stake as soon as any byte of it is written, and a small file as a whole.
+            reach = low + BLOCK if promise == "blocks" else high
+            touched = [max(low, begin) for begin, end in self.touched if begin < min(reach, end) and end > low]
+            if promise == "blocks" and size <= INLINE_MAX and self.touched:
+                touched = [low]
+            if promise == "tails" and touched and high - low < BLOCK:
+                safe[number] = min(touched) - low
+            elif not touched:
+                safe[number] = high - low
+        return {number: count for number, count in safe.items() if count > 0}
 
     def judge(self, reader, promise):
         """What is wrong with a file: a list of texts. `reader` has `size`, `blocks` {number: bytes or None for refused}, `refusal`."""
@@ -171,8 +170,8 @@ class File:
             return wrong
         if self.durable is not None and not self.touched and reader.size < len(self.durable):
             wrong.append(f"{reader.size} bytes of {len(self.durable)} that were synced")
-        for number in sorted(safe):
-            expected = self.durable[number * BLOCK:(number + 1) * BLOCK]
+        for number, count in sorted(safe.items()):
+            expected = self.durable[number * BLOCK:number * BLOCK + count]
             found = reader.blocks.get(number, b"")
             if found is None:
                 wrong.append(f"block {number} is refused")
