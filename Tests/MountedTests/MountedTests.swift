@@ -92,4 +92,11 @@ import Testing
         let run = try ScriptRun("Soak/soak.py", "--short", "--as", "root", "many")
         #expect(run.status == 0, "\(run.tail)")
     }
+
+    @Test("Requests and system calls of each operation stay within their bounds")
+    func costs() throws {
+        let run = try ScriptRun("Benchmarks/costs.py")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("every row within its bound"), "\(run.tail)")
+    }
 }

@@ -37,6 +37,8 @@ extension Vault {
         let (file, found) = made
         do throws(Errno) {
             guard let regular = found.inode.regularFile else { throw .ioError }
+            // A new file has no capabilities. The kernel asks for them before the first write, and lets nobody look the name up meanwhile.
+            found.inode.hasNoCapability.store(true, ordering: .relaxed)
             let content = try regular.acquireNew(file, writable: writable, label: found.inode.label, in: self)
             return (found, OpenFile(inode: found.inode, file: regular, content: content, isWritable: writable, vault: self))
         } catch {

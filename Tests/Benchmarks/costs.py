@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+"""Counts what one operation on a mount costs the daemon: requests of the kernel, and system calls. Counts do not depend on how busy a machine is.
+
+    costs.py [--operations N]
+
+Each row runs N operations while strace watches the daemon, and must stay within its bound. What depends on timing is left out: calls with which
+the daemon waits (poll, futex, sched_yield, sleeps, reads that find no request), what starting a thread takes, and threads that serve no requests,
+as the sealer. Reading a request and answering it are counted as the request.
+"""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "Mounted"))
+
+from vault import Failure, Vault  # noqa: E402
+
+REQUESTS = {1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 8: "MKNOD", 9: "MKDIR", 10: "UNLINK", 11: "RMDIR", 14: "OPEN", 15: "READ",
+            16: "WRITE", 17: "STATFS", 18: "RELEASE", 20: "FSYNC", 22: "GETXATTR", 25: "FLUSH", 26: "INIT", 27: "OPENDIR", 28: "READDIR",
+            29: "RELEASEDIR", 34: "ACCESS", 35: "CREATE", 36: "INTERRUPT", 42: "BATCH_FORGET", 43: "FALLOCATE", 44: "READDIRPLUS"}
+# Not waited for by any program, and sent whenever the kernel likes.
+UNASKED = {"FORGET", "BATCH_FORGET", "INTERRUPT"}
+WAITING = {"poll", "ppoll", "futex", "sched_yield", "clock_nanosleep", "nanosleep", "restart_syscall", "clock_gettime"}
+STARTING = {"clone3", "rseq", "set_robust_list", "prctl", "rt_sigprocmask", "gettid", "exit", "madvise"}
+CALL = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)(?:\(| resumed)(.*)$")
+
+
+class Watch:
+    """strace on the daemon, from entering to leaving the `with`."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.requests = Counter()
+        self.calls = Counter()
+        links = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+        self.channels = {fd for fd, target in links.items() if target == "/dev/fuse"}
+        if not self.channels:
+            raise Failure("the daemon has no descriptor of /dev/fuse")
+
+    def __enter__(self):
+        self.output = tempfile.NamedTemporaryFile(prefix="efs-costs-", suffix=".strace")
+        self.tracer = subprocess.Popen(["strace", "-f", "-xx", "-s", "8", "-o", self.output.name, "-p", str(self.pid)],
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        line = self.tracer.stderr.readline()
+        if "attached" not in line:
+            raise Failure(f"strace: {line}")
+        time.sleep(0.2)
+        self.idle_threads = set()
+        self.look_at_threads()
+        return self
+
+    def look_at_threads(self):
+        """Remembers the threads that serve no requests."""
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            try:
+                if not (task / "comm").read_text().startswith("serve "):
+                    self.idle_threads.add(task.name)
+            except FileNotFoundError:  # it has just ended
+                continue
+
+    def __exit__(self, kind, *_):
+        time.sleep(0.1)
+        self.look_at_threads()
+        self.tracer.send_signal(signal.SIGINT)
+        self.tracer.communicate(timeout=60)
+        if kind is None:
+            with open(self.output.name, encoding="ascii", errors="replace") as lines:
+                for line in lines:
+                    self.count(line)
+        self.output.close()
+
+    def count(self, line):
+        """A call that another thread's line cut in two is counted where it began; a request where its bytes are."""
+        found = CALL.match(line)
+        if not found or "unfinished ...>" in line and found.group(2) == "read":
+            return
+        thread, name, rest = found.groups()
+        if thread in self.idle_threads:
+            return
+        resumed = "resumed>" in line
+        number = re.match(r"(\d+)", rest)
+        on_channel = resumed if name == "read" else bool(number) and int(number.group(1)) in self.channels
+        if name == "read" and not resumed:
+            on_channel = bool(number) and int(number.group(1)) in self.channels
+        if name == "read" and on_channel:
+            data = re.search(r'"((?:\\x[0-9a-f]{2}){8})"', rest)
+            if data:
+                opcode = int.from_bytes(bytes.fromhex(data.group(1).replace("\\x", ""))[4:8], sys.byteorder)
+                self.requests[REQUESTS.get(opcode, str(opcode))] += 1
+            return
+        if resumed or on_channel or name in WAITING or name in STARTING:
+            return
+        self.calls[name] += 1
+
+
+def write(path, data):
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    os.write(descriptor, data)
+    os.close(descriptor)
+
+
+def read(path, count):
+    descriptor = os.open(path, os.O_RDONLY)
+    data = os.read(descriptor, count)
+    os.close(descriptor)
+    if len(data) != count:
+        raise Failure(f"{path}: {len(data)} of {count} bytes")
+
+
+class Rows:
+    """The operations, each with what is done before it is watched."""
+
+    def __init__(self, vault, count):
+        self.vault = vault
+        self.count = count
+        self.folder = vault.mount_point / "folder"
+        self.failures = []
+        self.block = os.urandom(4096)
+        self.mebibyte = os.urandom(1 << 20)
+
+    def remount(self):
+        self.vault.unmount()
+        self.vault.mount()
+        os.stat(self.folder)
+
+    def measure(self, title, requests, calls, operation, count=None):
+        """Runs operation(i) `count` times; `requests` and `calls` are the bounds of their number for one."""
+        count = count or self.count
+        with Watch(self.vault.pid) as watch:
+            for number in range(count):
+                operation(number)
+        asked = {name: number for name, number in watch.requests.items() if name not in UNASKED}
+        for what, bound, counter in (("requests", requests, asked), ("system calls", calls, watch.calls)):
+            each = sum(counter.values()) / count
+            parts = ", ".join(f"{name} {number / count:.2f}" for name, number in sorted(counter.items(), key=lambda item: -item[1])
+                              if number / count >= 0.01)
+            print(f"{title:32} {each:7.2f} {what:12} (bound {bound}): {parts}")
+            if each > bound:
+                self.failures.append(f"{title}: {each:.2f} {what}, bound {bound}")
+            if what == "requests" and each == 0:
+                self.failures.append(f"{title}: no request was seen")
+
+    def run(self):
+        self.folder.mkdir()
+        path = lambda number: self.folder / f"file-{number}"  # noqa: E731
+        write(self.folder / "first", self.block)
+        self.measure("create, write 4 KiB, close", 8.1, 13.5, lambda number: write(path(number), self.block))
+        self.remount()
+        self.measure("stat, cold", 1.1, 1.5, lambda number: os.stat(path(number)))
+        self.measure("open, read 4 KiB, close", 4.2, 5.5, lambda number: read(path(number), 4096))
+        large = self.folder / "large"
+        write(large, self.mebibyte * 16)
+        descriptor = os.open(large, os.O_RDWR)
+        os.fsync(descriptor)
+
+        def overwrite(data, offset):
+            os.pwrite(descriptor, data, offset)
+            os.fdatasync(descriptor)
+
+        overwrite(self.block, 0)
+        self.measure("4 KiB over 4 KiB, fdatasync", 3.2, 7.5, lambda number: overwrite(self.block, (number * 37 % 4096) << 12))
+        self.measure("1 MiB over 1 MiB, fdatasync", 4.2, 16, lambda number: overwrite(self.mebibyte, (number % 16) << 20), 16)
+        os.close(descriptor)
+        self.remount()
+        descriptor = os.open(large, os.O_RDONLY)
+        self.measure("1 MiB read in sequence", 1.5, 14, lambda number: os.pread(descriptor, 1 << 20, number << 20), 16)
+        os.close(descriptor)
+        self.remount()
+        self.measure("unlink, cold", 4.2, 4.6, lambda number: os.unlink(path(number)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--operations", type=int, default=200)
+    arguments = parser.parse_args()
+    with Vault(prefix="efs-costs-") as vault:
+        vault.init().mount()
+        rows = Rows(vault, arguments.operations)
+        rows.run()
+        vault.unmount()
+    for failure in rows.failures:
+        print(f"FAILED {failure}")
+    print("costs: " + ("FAILED" if rows.failures else "every row within its bound"))
+    sys.exit(1 if rows.failures else 0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failure as failure:
+        print(f"FAILED {failure}")
+        sys.exit(1)
