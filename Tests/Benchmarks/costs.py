@@ -157,6 +157,11 @@ class Rows:
         self.remount()
         self.measure("stat, cold", 1.1, 1.5, lambda number: os.stat(path(number)))
         self.measure("open, read 4 KiB, close", 4.2, 5.5, lambda number: read(path(number), 4096))
+        self.remount()
+        listing = ["ls", "-l", self.folder]
+        names = len(os.listdir(self.folder))
+        self.remount()
+        self.measure("ls -l, cold", 2.2, 3.3, lambda number: number or subprocess.run(listing, stdout=subprocess.DEVNULL, check=True), names)
         large = self.folder / "large"
         write(large, self.mebibyte * 16)
         descriptor = os.open(large, os.O_RDWR)
