@@ -119,7 +119,7 @@ import Testing
         "truncate -s 5000 \"$F\"", "truncate -s 700 \"$F\"", "truncate -s +4096 \"$F\"", "truncate -s +1 \"$F\"", "dd if=/dev/zero of=\"$F\" bs=4096 seek=3 count=1 conv=notrunc",
         "dd if=/dev/zero of=\"$F\" bs=512 count=1 conv=notrunc", "dd if=/dev/zero of=\"$F\" bs=512 seek=1 count=1 conv=notrunc", "dd if=\"$G\" of=\"$F\" bs=512 count=1 conv=notrunc",
         "dd if=\"$G\" of=\"$F\" bs=512 count=2 conv=notrunc", "dd if=\"$G\" of=\"$F\" bs=4096 skip=2 seek=2 count=1 conv=notrunc",
-        "dd if=/dev/urandom of=\"$F\" bs=1 seek=300 count=1 conv=notrunc", "dd if=/dev/urandom of=\"$F\" bs=1 seek=500 count=1 conv=notrunc", "cp /bin/true \"$F\"",
+        otherByte(at: 300), otherByte(at: 500), "cp /bin/true \"$F\"",
     ])
     func damagedFile(change: String) throws {
         let place = try Place()
@@ -160,4 +160,9 @@ import Testing
         #expect(options.contains("nosuid") != words.hasPrefix("suid"))
         #expect(try place.run("unmount", place.mount).status == 0)
     }
+}
+
+/// A command that puts a random byte into $F, but never the one that is there.
+private func otherByte(at offset: Int) -> String {
+    "cp \"$F\" copy; while cmp -s copy \"$F\"; do dd if=/dev/urandom of=\"$F\" bs=1 seek=\(offset) count=1 conv=notrunc; done; rm copy"
 }
