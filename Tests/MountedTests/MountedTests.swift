@@ -81,6 +81,13 @@ import Testing
         #expect(run.status == 0, "\(run.tail)")
     }
 
+    @Test("Status that is asked for during a change does not stay old")
+    func lateAnswers() throws {
+        let run = try ScriptRun("Mounted/late_answers.py", "--changes", "2000")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("2000 changes"), "it did not say what it did")
+    }
+
     @Test("fio, stress-ng and many files, short", arguments: ["fio", "stress", "many"])
     func soak(kind: String) throws {
         let run = try ScriptRun("Soak/soak.py", "--short", "--as", "user", kind)

@@ -12,7 +12,8 @@ import Synchronization
     let options: MountOptions
     let logger: Logger
     let counters = Counters()
-    let lateAnswers = LateAnswers()
+    /// libfuse's session, for notices to the kernel; 0 where there is none. INVARIANT: it lives while requests are served.
+    let sessionAddress = Atomic<UInt>(0)
     /// What the kernel offered and what was taken; set once, when INIT is answered.
     let agreement = Mutex<Agreement?>(nil)
     /// Whether the daemon clears set-id bits itself (Callbacks/Privileges.swift). Set with the agreement.

@@ -45,6 +45,7 @@ import Synchronization
         self.service = service
         self.mountPoint = mountPoint
         self.events = events
+        service.sessionAddress.store(UInt(bitPattern: handle), ordering: .releasing)
         loop = unsafe RequestLoop(session: handle, service: service) {
             do throws(Errno) { try events.ring() } catch { service.logger.critical("the end of the mount cannot be told: \(error)") }
         }
@@ -90,8 +91,8 @@ import Synchronization
         } catch {
             throw .system("serving \(mountPoint)", error)
         }
-        let helpers = startHelpers()
-        defer { finish(helpers) }
+        let watch = startWatch()
+        defer { finish(watch) }
         var isReady = false
         var signals = 0
         while true {
@@ -125,37 +126,22 @@ import Synchronization
         }
     }
 
-    /// The threads beside those that serve.
-    private func startHelpers() -> [Thread] {
-        var helpers: [Thread] = []
+    private func startWatch() -> Thread? {
         do throws(Errno) {
-            helpers.append(try Thread.start(name: "watch") { [loop] in loop.watch() })
+            return try Thread.start(name: "watch") { [loop] in loop.watch() }
         } catch {
             service.logger.warning("slow requests will hold up others: \(error)")
+            return nil
         }
-        do throws(Errno) {
-            helpers.append(
-                try Thread.start(name: "late answers") { [self] in
-                    service.lateAnswers.run { inode in
-                        do throws(Errno) { try dropStatus(of: inode) } catch { service.logger.debug("what the kernel keeps of an object stays: \(error)") }
-                    }
-                })
-        } catch {
-            service.logger.warning("status that was asked for during a change may stay old: \(error)")
-        }
-        return helpers
     }
 
-    private func finish(_ helpers: [Thread]) {
+    private func finish(_ watch: Thread?) {
         loop.join()
         loop.watchBell.ring()
-        service.lateAnswers.end()
-        for helper in helpers {
-            do throws(Errno) {
-                try helper.join()
-            } catch {
-                service.logger.error("ending the session: \(error)")
-            }
+        do throws(Errno) {
+            try watch?.join()
+        } catch {
+            service.logger.error("ending the session: \(error)")
         }
     }
 
