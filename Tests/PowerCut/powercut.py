@@ -162,7 +162,9 @@ def compare(place, path, reader):
         with open(place, "rb", buffering=0) as file:
             size = os.fstat(file.fileno()).st_size
             if reader.refusal is not None:
-                raise Failure(f"{path}: opens, and the decryptor refuses it: {reader.refusal}")
+                # The daemon opens inline content when it is read.
+                os.pread(file.fileno(), BLOCK, 0)
+                raise Failure(f"{path}: reads, and the decryptor refuses it: {reader.refusal}")
             if size != reader.size:
                 raise Failure(f"{path}: {size} bytes, and the decryptor finds {reader.size}")
             for number, expected in reader.blocks.items():
