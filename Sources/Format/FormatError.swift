@@ -44,3 +44,25 @@ package enum FormatError: Error, Equatable, Sendable {
             }
     }
 }
+
+extension FormatError: CustomStringConvertible {
+    /// Why, in words that follow a colon.
+    package var description: String {
+        switch self {
+        case .unwritten: "nothing was ever written there"
+        case .badMagic: "not a file of a vault"
+        case .unsupportedVersion(let version): "format version \(version), which needs a newer program"
+        case .reservedBytes: "bytes that have to be zero are not"
+        case .damaged: "of a length or form that no program leaves"
+        case .authenticationFailed: "not what was sealed there"
+        case .outOfRange: "outside what the format can hold"
+        case .keysWiped: "the keys are wiped"
+        case .invalidName: "not a name that a file can have"
+        case .nameTooLong: "too long"
+        case .foreignName: "not a name that this program makes"
+        case .sideFileMissing: "the file with the long name is missing"
+        case .cryptography(let error): "libcrypto failed: \(error)"
+        case .vaultFileDamaged(let why), .vaultUnsupported(let why): why
+        }
+    }
+}

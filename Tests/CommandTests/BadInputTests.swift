@@ -99,6 +99,7 @@ import Testing
     @Test(arguments: [
         ("truncate -s 100 V", "vaultDamaged"), ("truncate -s -1 V", "vaultDamaged"), (": > V", "vaultDamaged"), ("sed -i s/default/Default/ V", "vaultDamaged"),
         ("sed -i -E 's/([0-9a-f]{31})[0-9a-e]/\\1f/' V", "vaultDamaged"), ("head -c 2000000 /dev/zero > V", "vaultDamaged"),
+        ("rm V; mkdir V", "vaultDamaged"),
         ("sed -i -E 's/(\"isClean\"|\"clean\")(: ?)true/\\1\\2false/' V", "vaultDamaged"),
     ])
     func damagedConfiguration(change: String, name: String) throws {
@@ -168,6 +169,11 @@ import Testing
         try expectRefusal(place, "vaultReadOnly", saying: ["--read-only"]) { try place.shell("exec unshare -m sh -c '\(inside) exec \"$BINARY\" mount vault mount'") }
         let outcome = try place.shell("exec unshare -m sh -c '\(inside) \"$BINARY\" mount --read-only vault mount && cat mount/file; touch mount/no; \"$BINARY\" unmount mount'")
         #expect(outcome.output == "hello\n" && outcome.status == 0 && outcome.errors.contains("Read-only"), "\(outcome)")
+        // By its mode, for whoever is not root.
+        _ = try place.shell("chown -R 65534:65534 . && chmod -R a-w vault")
+        try expectRefusal(place, "vaultReadOnly", saying: ["--read-only"]) {
+            try place.shell("exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$BINARY\" mount vault mount")
+        }
     }
 }
 

@@ -70,7 +70,26 @@ func refusal(_ body: () throws -> Void) -> FormatError? {
 }
 
 /// The case's name, without its payload.
-func label(_ error: FormatError?) -> String { error.map { String(String(describing: $0).prefix { $0 != "(" }) } ?? "nothing thrown" }
+func label(_ error: FormatError?) -> String {
+    switch error {
+    case nil: "nothing thrown"
+    case .unwritten: "unwritten"
+    case .badMagic: "badMagic"
+    case .unsupportedVersion: "unsupportedVersion"
+    case .reservedBytes: "reservedBytes"
+    case .damaged: "damaged"
+    case .authenticationFailed: "authenticationFailed"
+    case .outOfRange: "outOfRange"
+    case .keysWiped: "keysWiped"
+    case .invalidName: "invalidName"
+    case .nameTooLong: "nameTooLong"
+    case .foreignName: "foreignName"
+    case .sideFileMissing: "sideFileMissing"
+    case .cryptography: "cryptography"
+    case .vaultFileDamaged: "vaultFileDamaged"
+    case .vaultUnsupported: "vaultUnsupported"
+    }
+}
 
 extension FileCipher {
     func opened(block index: UInt64, _ entry: Entry, _ sealed: [UInt8], count: Int? = nil) throws(FormatError) -> [UInt8] {

@@ -136,7 +136,7 @@ final class VaultDirectory: Sendable {
         } catch {
             switch error {
             case .tryAgain: throw holder()
-            case .readOnlyFilesystem: throw VaultError.readOnlyFileSystem(path: path)
+            case .readOnlyFilesystem, .accessDenied: throw VaultError.readOnlyFileSystem(path: path)
             default: throw .system("lock \(path)", error)
             }
         }

@@ -27,7 +27,7 @@ package enum VaultError: Error, Equatable, Sendable {
     case keyUnavailable(KeyError)
     /// Another process has it.
     case inUse(processID: Int32, mountPoint: String)
-    /// The file system below is read-only and the vault was not to be.
+    /// The vault may not be written to, by its file system or by its mode, and was to be.
     case readOnlyFileSystem(path: String)
     /// A system call failed.
     case system(String, Errno)

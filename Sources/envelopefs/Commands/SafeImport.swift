@@ -92,7 +92,7 @@ extension SafeCommand {
             if json { try Console.json(report) } else { report.tell() }
             if report.count > 0, !dryRun, path != "-" { Console.note("\(path) still holds the secrets in the clear: delete it, and its copies") }
             guard report.skipped.isEmpty else {
-                throw Failure(.importIncomplete, "\(report.skipped.count) entries of \(path) \(dryRun ? "would be" : "were") skipped")
+                throw Failure(.importIncomplete, "entries of \(path) that \(dryRun ? "would be" : "were") skipped: \(report.skipped.count)")
             }
         }
     }

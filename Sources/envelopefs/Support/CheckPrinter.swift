@@ -113,7 +113,7 @@ final class CheckPrinter: Sendable {
         if hidesNotes && summary.notes > 0 { lines.append("\(summary.notes) notes; --notes shows them") }
         switch status(of: summary) {
         case .success: lines.append("nothing is wrong")
-        case .checkDamage: lines.append("\(summary.damage) findings are damage; Docs/BROKEN.md says what to do")
+        case .checkDamage: lines.append("\(summary.damage) \(summary.damage == 1 ? "finding is" : "findings are") damage; Docs/BROKEN.md says what to do")
         case .checkLeftovers: lines.append("nothing is damaged; \(summary.leftovers) remains of a crash, which a mount or --repair puts right")
         default: lines.append("nothing wrong was found, but not everything could be looked into")
         }

@@ -49,6 +49,8 @@ struct VaultFiles {
             case .noEntry, .notDirectory:
                 if (try? Paths.exists(path + "/.envelopefs")) == true { throw .unfinished(path) }
                 throw Failure(.notAVault, "\(path) is not a vault", hint: "'envelopefs init' makes a new or empty directory one.")
+            case .isDirectory:
+                throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: it is no regular file", hint: Failure.restoreHint)
             case .fileTooLarge:
                 throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: it is too large", hint: Failure.restoreHint)
             default:
@@ -59,8 +61,7 @@ struct VaultFiles {
             return try VaultConfiguration.parse(bytes.span)
         } catch {
             if case .vaultUnsupported(let why) = error { throw Failure(.vaultUnsupported, "\(path) needs a newer program: \(why)", hint: "Use a newer envelopefs.") }
-            let why = if case .vaultFileDamaged(let why) = error { why } else { "\(error)" }
-            throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: \(why)", hint: Failure.restoreHint)
+            throw Failure(.vaultDamaged, "vault.json in \(path) is damaged: \(error)", hint: Failure.restoreHint)
         }
     }
 
