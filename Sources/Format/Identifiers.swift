@@ -96,6 +96,8 @@ package struct DirectoryID: Hashable, Sendable, CustomStringConvertible {
         guard let bytes = Hex.bytes(hex, count: 8) else { return nil }
         self.init(bytes.span)
     }
+    /// Eight zero bytes, where no directory is named.
+    package static let none = DirectoryID(InlineArray<8, UInt8>(repeating: 0).span)
     /// A new identity from the system's random source.
     package static func random() throws(FormatError) -> DirectoryID {
         var bytes = InlineArray<8, UInt8>(repeating: 0)

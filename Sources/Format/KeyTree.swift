@@ -24,14 +24,15 @@ enum VaultKeyLabel {
     static let attributeValues: StaticLabel = "EnvelopeFS/1 attribute values"
     /// 32 bytes, HMAC-SHA256: the last line of `vault.json`.
     static let vaultTag: StaticLabel = "EnvelopeFS/1 vault.json"
-    /// 32 bytes, HMAC-SHA256: records of the journal. Reserved; nothing is made from it yet.
+    /// 32 bytes, AES-256-GCM, followed by the epoch: records of the journal.
     static let journal: StaticLabel = "EnvelopeFS/1 journal"
 }
 
 /// An ASCII label, kept as bytes.
 struct StaticLabel: ExpressibleByStringLiteral, Sendable {
-    let bytes: [UInt8]
+    private(set) var bytes: [UInt8]
     init(stringLiteral text: String) { bytes = Array(text.utf8) }
+    mutating func append(_ byte: UInt8) { bytes.append(byte) }
 }
 
 /// What is kept of a data key to make its children: the pseudo-random key of HKDF-Extract with an empty salt.

@@ -84,11 +84,7 @@ final class WalkWorker: Sendable {
         let reasons = Reasons()
         self.reasons = reasons
         buffer = try PageBuffer(count: Self.bufferSize)
-        let shared = vault.context
-        context = VaultContext(
-            vaultID: shared.vaultID, keyring: shared.keyring, defaultKey: shared.defaultKey, isReadOnly: true, wasClean: shared.wasClean,
-            log: VaultLog(observer: { text in reasons.list.withLock { if $0.count < 16 { $0.append(text) } } })
-        ) { () throws(Errno) in throw .readOnlyFilesystem }
+        context = vault.context.lookingAgain(VaultLog(observer: { text in reasons.list.withLock { if $0.count < 16 { $0.append(text) } } }))
     }
 
     /// Why something was refused since the last call.

@@ -88,6 +88,7 @@ extension FileContent {
             try punch(block..<runEnd)
             block = try nextStored(from: runEnd)
         }
+        try backing.zeroNow()
     }
 
     /// Writes zeros over a part of one block.
@@ -106,7 +107,7 @@ extension FileContent {
         do throws(Errno) {
             page.clear(run)
             try writeSlots(of: page, run)
-            try backing.zero(BlockLayout.blockOffset(of: run.lowerBound), count: UInt64(run.count) << 12)
+            try backing.zeroLater(BlockLayout.blockOffset(of: run.lowerBound), count: UInt64(run.count) << 12)
         } catch {
             settle(afterFailureAt: run)
             throw error

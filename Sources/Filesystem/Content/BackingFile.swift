@@ -4,32 +4,60 @@ import Bytes
 import Format
 import POSIX
 
-/// A descriptor of the backing file, and in tests something that counts the calls or breaks them.
+/// A descriptor of the backing file with what the journal knows of it, and in tests something that counts the calls or breaks them.
 struct BackingFile: Sendable {
     let descriptor: SharedDescriptor
     let probe: BackingProbe?
+    /// Nil where there is no journal.
+    let protection: FileProtection?
 
-    init(_ descriptor: SharedDescriptor, probe: BackingProbe? = nil) {
+    init(_ descriptor: SharedDescriptor, probe: BackingProbe? = nil, protection: FileProtection? = nil) {
         self.descriptor = descriptor
         self.probe = probe
+        self.protection = protection
     }
 
-    func replaced(by descriptor: SharedDescriptor) -> BackingFile { BackingFile(descriptor, probe: probe) }
+    func replaced(by descriptor: SharedDescriptor) -> BackingFile {
+        protection?.use(descriptor)
+        return BackingFile(descriptor, probe: probe, protection: protection)
+    }
+
+    /// Whether changes of the file go through a journal.
+    var isJournalled: Bool { protection?.journal != nil }
 
     /// Reads until `target` is full or the file ends. Returns how many bytes.
     func read(into target: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
         try probe?.allow(.read, at: offset, count: target.count)
+        if let protection { return try protection.read(descriptor, into: &target, at: offset) }
         return try descriptor.read(into: &target, at: offset)
     }
 
     /// Reads `first` and what follows it on disk in one call, until both are full or the file ends. Returns how many bytes.
     func read(into first: inout MutableByteSpan, then second: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
         try probe?.allow(.read, at: offset, count: first.count + second.count)
+        if let protection, protection.hasStaged || protection.isPending {
+            let got = try protection.read(descriptor, into: &first, at: offset)
+            return got < first.count ? got : got + (try protection.read(descriptor, into: &second, at: offset + UInt64(got)))
+        }
         return try descriptor.read(into: &first, &second, at: offset)
     }
 
-    /// Writes all of `bytes`. After an error some of them may stand on disk.
+    /// Writes all of `bytes`: through the journal as far as the file's bytes there are counted on. After an error some of them may stand on disk.
     func write(_ bytes: ByteSpan, at offset: UInt64) throws(Errno) {
+        guard let protection, isJournalled else { return try writeDirectly(bytes, at: offset) }
+        let count = protection.protectedCount(bytes.count, at: offset)
+        if count > 0 { protection.stage(bytes.slice(0, count), at: offset) }
+        if count == bytes.count { return }
+        try protection.directly { () throws(Errno) in try writeDirectly(bytes.slice(count, bytes.count - count), at: offset + UInt64(count)) }
+    }
+
+    /// The same past the journal: a state record that says sealed, when no record of the file is left.
+    func writeSealed(_ bytes: ByteSpan, at offset: UInt64) throws(Errno) {
+        guard let protection, isJournalled else { return try writeDirectly(bytes, at: offset) }
+        try protection.directly { () throws(Errno) in try writeDirectly(bytes, at: offset) }
+    }
+
+    private func writeDirectly(_ bytes: ByteSpan, at offset: UInt64) throws(Errno) {
         if let probe {
             if let taken = try probe.limit(ofWriteAt: offset, count: bytes.count) {
                 try descriptor.writeAll(bytes.slice(0, taken), at: offset)
@@ -39,7 +67,10 @@ struct BackingFile: Sendable {
         try descriptor.writeAll(bytes, at: offset)
     }
 
-    func length() throws(Errno) -> UInt64 { UInt64(try status().size) }
+    func length() throws(Errno) -> UInt64 {
+        let length = UInt64(try status().size)
+        return protection?.length(onDisk: length) ?? length
+    }
 
     func status() throws(Errno) -> FileStatus {
         try probe?.allow(.status, at: 0, count: 0)
@@ -48,7 +79,9 @@ struct BackingFile: Sendable {
 
     func truncate(to length: UInt64) throws(Errno) {
         try probe?.allow(.truncate, at: length, count: 0)
-        try descriptor.truncate(to: length)
+        guard let protection, isJournalled else { return try descriptor.truncate(to: length) }
+        try protection.prepareLength(length, isCut: length < self.length())
+        try protection.directly { () throws(Errno) in try descriptor.truncate(to: length) }
     }
 
     /// Makes content and length durable.
@@ -63,8 +96,13 @@ struct BackingFile: Sendable {
     }
 
     func setModificationTime(_ change: TimeChange) throws(Errno) {
+        try setTimes(access: .omit, modification: change)
+    }
+
+    func setTimes(access: TimeChange, modification: TimeChange) throws(Errno) {
         try probe?.allow(.times, at: 0, count: 0)
-        try descriptor.setTimes(access: .omit, modification: change)
+        guard let protection, isJournalled else { return try descriptor.setTimes(access: access, modification: modification) }
+        try protection.untimed { () throws(Errno) in try descriptor.setTimes(access: access, modification: modification) }
     }
 
     /// Reserves space without changing the length.
@@ -76,23 +114,43 @@ struct BackingFile: Sendable {
     /// Makes a range read as zeros without changing the length: as a hole where the file system can.
     func zero(_ offset: UInt64, count: UInt64) throws(Errno) {
         try probe?.allow(.shape, at: offset, count: Int(clamping: count))
+        guard isJournalled else { return try zeroDirectly(offset, count: count) }
+        try zeroLater(offset, count: count)
+        try zeroNow()
+    }
+
+    /// The same, to be followed by `zeroNow` in the same operation: what has to be in the journal before is made durable once for many ranges.
+    func zeroLater(_ offset: UInt64, count: UInt64) throws(Errno) {
+        guard let protection, isJournalled else { return try zero(offset, count: count) }
+        if !protection.stageZero(offset, count) { try protection.directly { () throws(Errno) in try zeroDirectly(offset, count: count) } }
+    }
+
+    func zeroNow() throws(Errno) {
+        guard let protection else { return }
+        for range in try protection.takeZeros() {
+            try protection.directly { () throws(Errno) in try zeroDirectly(range.lowerBound, count: range.upperBound - range.lowerBound) }
+        }
+    }
+
+    private func zeroDirectly(_ offset: UInt64, count: UInt64) throws(Errno) {
         do throws(Errno) {
             return try descriptor.allocate([.punchHole, .keepSize], offset: offset, length: count)
         } catch {
             guard error == .notSupported else { throw error }
         }
-        let end = min(offset + count, try length())
+        let end = min(offset + count, UInt64(max(0, try descriptor.status().size)))
         let zeros = [UInt8](repeating: 0, count: 64 << 10)
         var place = offset
         while place < end {
             let part = Int(min(UInt64(zeros.count), end - place))
-            try write(zeros.span.slice(0, part), at: place)
+            try writeDirectly(zeros.span.slice(0, part), at: place)
             place += UInt64(part)
         }
     }
 
     /// The next byte at or after `offset` that may be data; nil when there is none.
     func nextData(from offset: UInt64) throws(Errno) -> UInt64? {
+        if let protection, protection.isPending { try protection.flush() }
         do throws(Errno) {
             return try descriptor.seek(offset, to: .data)
         } catch {

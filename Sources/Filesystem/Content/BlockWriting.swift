@@ -52,9 +52,23 @@ extension FileContent {
                 end += try seal(block, bytes, at: offset, replacingTail, page, into: &scratch, blockAt: end)
             }
             isDiskTouched = true
+            if backing.isJournalled { try reserveLater(page, run) }
             try writeOut(page, run, scratch.span.slice(0, end))
             let places = SlotPage.places(of: run)
             page.bytes.withMutableBytes { $0.copy(scratch.span.slice(places), to: places.lowerBound) }
+        }
+    }
+
+    /// What goes through the journal comes to the file when nobody waits for an answer any more: where there is nothing yet, the space is taken now.
+    private func reserveLater(_ page: SlotPage, _ run: Range<UInt64>) throws(Errno) {
+        let isNew = run.upperBound > blockCount || run.contains { page.isHole($0..<$0 + 1) }
+        let start = run.lowerBound == page.group.firstBlockOfGroup ? page.group.slotPageOffset : BlockLayout.blockOffset(of: run.lowerBound)
+        guard isNew, let protection, protection.protectedCount(1, at: BlockLayout.blockOffset(of: run.lowerBound)) > 0 else { return }
+        let end = BlockLayout.blockOffset(of: run.upperBound - 1) + UInt64(BlockLayout.blockSize)
+        do throws(Errno) {
+            try backing.reserve(start, count: end - start)
+        } catch {
+            guard error == .notSupported else { throw error }
         }
     }
 

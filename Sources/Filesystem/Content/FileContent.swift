@@ -22,9 +22,11 @@ package final class FileContent: @unchecked Sendable {
     let slots = SlotCache()
 
     var backing: BackingFile
+    /// What the journal has of the file; nil where there is no journal.
+    let protection: FileProtection?
     var form = Form.empty
     /// Header and cipher; nil for a file without header.
-    var identity: Identity?
+    var identity: Identity? { didSet { protection?.fileID = identity?.header.fileID } }
     /// Plain bytes.
     var contentSize: UInt64 = 0
     /// The entry and sealed bytes of an inline file, as they stand from byte 1024 on.
@@ -49,7 +51,7 @@ package final class FileContent: @unchecked Sendable {
     /// Whether set-id bits are kept by a caller.
     var isKeepingSetID = false
     /// The modification time that the daemon's own writes have hidden.
-    var hiddenTime: Timestamp?
+    var hiddenTime: Timestamp? { didSet { protection?.shownTime = hiddenTime } }
 
     private let publishedSize = Atomic<UInt64>(0)
     private let publishedSealed = Atomic<Bool>(true)
@@ -94,12 +96,14 @@ package final class FileContent: @unchecked Sendable {
     package convenience init(
         _ descriptor: SharedDescriptor, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel
     ) throws(Errno) {
-        try self.init(BackingFile(descriptor), isWritable: isWritable, context: context, policyKey: policyKey, label: label)
+        let backing = BackingFile(descriptor, protection: try context.protection(of: descriptor, label))
+        try self.init(backing, isWritable: isWritable, context: context, policyKey: policyKey, label: label)
     }
 
     /// The content of a file that was made a moment ago by whoever holds `descriptor`, which is open for reading and writing: nothing.
     package init(new descriptor: SharedDescriptor, context: VaultContext, policyKey: KeyID, label: FileLabel) {
-        backing = BackingFile(descriptor)
+        protection = context.journal.map { FileProtection(descriptor, journal: $0, access: context.access, place: label.place) }
+        backing = BackingFile(descriptor, protection: protection)
         isSalvaging = false
         self.context = context
         opener = context.asker
@@ -113,6 +117,7 @@ package final class FileContent: @unchecked Sendable {
         _ backing: BackingFile, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel, isSalvaging: Bool = false
     ) throws(Errno) {
         self.backing = backing
+        protection = backing.protection
         self.isSalvaging = isSalvaging
         self.context = context
         self.policyKey = policyKey
@@ -120,13 +125,14 @@ package final class FileContent: @unchecked Sendable {
         self.label = label
         publishedWritable.store(isWritable && !context.isReadOnly, ordering: .relaxed)
         try load()
+        try journalling { () throws(Errno) in try finishUnfinished() }
         publish()
     }
 
     /// Plain bytes.
     package var size: UInt64 { publishedSize.load(ordering: .acquiring) }
-    /// Whether the state on disk is final: nothing for the sealer to do.
-    package var isSealed: Bool { publishedSealed.load(ordering: .acquiring) }
+    /// Whether the state on disk is final, and the journal has nothing of the file: nothing for the sealer to do.
+    package var isSealed: Bool { publishedSealed.load(ordering: .acquiring) && protection?.isLive != true }
     /// Whether the descriptor may be written to.
     package var isWritable: Bool { publishedWritable.load(ordering: .acquiring) }
     /// The backing file's descriptor, for what is not content: owner, mode, attributes.
@@ -145,7 +151,7 @@ package final class FileContent: @unchecked Sendable {
             publishedWritable.store(true, ordering: .releasing)
             do throws(Errno) {
                 if isResting.load(ordering: .relaxed) { try wake() }
-                try finishUnfinished()
+                try journalling { () throws(Errno) in try finishUnfinished() }
             } catch {
                 context.log.failed("recovering \(label)", error)
             }
@@ -215,10 +221,38 @@ package final class FileContent: @unchecked Sendable {
             guard isWritable else { throw .badDescriptor }
             if isResting.load(ordering: .relaxed) { try wake() }
             if isUnknown { try load() }
-            if isLengthDue { try finishUnfinished() }
             changes.add(1, ordering: .releasing)
             defer { publish() }
-            return try keepingSetID(body)
+            return try journalling { () throws(Errno) -> R in
+                if isLengthDue || (isRecovering && contentSize <= Self.recoveryLimit) { try finishUnfinished() }
+                return try keepingSetID(body)
+            }
+        }
+    }
+
+    /// Runs `body`, which changes the file; what of it goes through the journal stands there afterwards. With the lock held for writing.
+    func journalling<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        guard let protection else { return try body() }
+        let result: R
+        do throws(Errno) {
+            result = try body()
+        } catch {
+            do throws(Errno) { try commit(protection) } catch { context.log.failed("journal of \(label)", error) }
+            throw error
+        }
+        try commit(protection)
+        return result
+    }
+
+    private func commit(_ protection: FileProtection) throws(Errno) {
+        do throws(Errno) {
+            guard try protection.commit() else { return }
+            // The file itself is changed later, and by nobody's wish.
+            if hiddenTime == nil { try backing.setModificationTime(.now) }
+        } catch {
+            protection.discardStaged()
+            loadAgain()
+            throw error
         }
     }
 

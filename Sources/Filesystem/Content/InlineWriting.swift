@@ -104,11 +104,16 @@ extension FileContent {
         head = .afterBlocks(old)
         slots.dropAll()
         slots.insert(page)
-        defer { head = .onDisk }
+        // Through the journal block 0 is durable before the page that makes it count.
+        protection?.isForced = protection?.isProtecting == true
+        defer {
+            head = .onDisk
+            protection?.isForced = false
+        }
         do throws(Errno) {
             try write()
             try page.bytes.withMutableBytes { (bytes: inout MutableByteSpan) throws(Errno) in try fillHead(&bytes, isOpen: true, size: contentSize) }
-            if isInlineDurable { try backing.synchronizeData() }
+            if isInlineDurable && !backing.isJournalled { try backing.synchronizeData() }
         } catch {
             identity = inlineIdentity
             form = .inline
@@ -135,6 +140,7 @@ extension FileContent {
     }
 
     private func undoGrowth() {
+        protection?.discardStaged()
         do throws(Errno) {
             try backing.truncate(to: BlockLayout.inlineContentOffset + contentSize)
         } catch {
@@ -148,6 +154,8 @@ extension FileContent {
         isUnknown = true
         do throws(Errno) {
             try load()
+            // With a journal the next change does that: here one may just have failed to be recorded.
+            if !backing.isJournalled { try finishUnfinished() }
         } catch {
             context.log.failed("reading \(label) again after a failed write", error)
             context.noteUnfinished()

@@ -6,13 +6,12 @@ import Format
 import POSIX
 
 extension FileContent {
-    /// Sets everything from what is on disk. Called before the object is shared, or with the lock held for writing.
+    /// Sets everything from what is on disk (`finishUnfinished` is for what a crash left there). Called before the object is shared, or with the lock held for writing.
     func load() throws(Errno) {
         try withPage { (page: inout MutableByteSpan) throws(Errno) in
             let count = try backing.read(into: &page, at: 0)
             try load(page.span, count)
         }
-        try finishUnfinished()
     }
 
     /// - Parameter count: how many bytes of the first page there are.
@@ -33,6 +32,7 @@ extension FileContent {
         try loadIdentity(page)
         let state = try loadState(page)
         let length = count < BlockLayout.blockSize ? UInt64(count) : try backing.length()
+        protection?.protect(length)
         if length == UInt64(BlockLayout.headSize) {
             guard state.isOpen || state.contentSize == 0 else { throw damaged("was cut to its header") }
         } else if identity?.header.isInline == true {

@@ -18,6 +18,7 @@ extension FileContent {
 
     /// Cuts to size 0: no backing byte stays, or only the header if attributes are sealed for the file id in it.
     func cutToNothing() throws(Errno) {
+        try protection?.release()
         guard let identity, try backing.hasSealedAttributes() else {
             try backing.truncate(to: 0)
             return becomeEmpty(nil)

@@ -137,7 +137,8 @@ package final class Sealer: Sendable {
             }
             guard let any = prepared.first?.0.content else { return isComplete }
             do throws(Errno) {
-                try any.descriptor.syncFilesystem()
+                let sync = { () throws(Errno) in try any.descriptor.syncFilesystem() }
+                if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }
             } catch {
                 for (waiting, _) in prepared { report(waiting, error) }
                 return false

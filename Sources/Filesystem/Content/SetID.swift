@@ -17,5 +17,8 @@ extension FileContent {
     }
 
     /// The mode was changed: there may be set-id bits now.
-    func noteMode() { mayHaveSetID.store(true, ordering: .releasing) }
+    func noteMode() {
+        mayHaveSetID.store(true, ordering: .releasing)
+        protection?.noteMetadata()
+    }
 }

@@ -29,7 +29,7 @@ extension FileContent {
             try writeRecord(isOpen: true)
         }
         if record.isBarrierDue {
-            try backing.synchronizeData()
+            if let protection, backing.isJournalled { protection.noteBarrier() } else { try backing.synchronizeData() }
             record.isBarrierDue = false
         }
     }
@@ -39,7 +39,7 @@ extension FileContent {
         var sector = InlineArray<512, UInt8>(repeating: 0)
         var span = sector.mutableSpan
         try fillRecord(&span, isOpen: isOpen, size: contentSize)
-        try backing.write(span.span, at: BlockLayout.stateOffset)
+        if isOpen { try backing.write(span.span, at: BlockLayout.stateOffset) } else { try backing.writeSealed(span.span, at: BlockLayout.stateOffset) }
         record.isOpen = isOpen
         record.needsRecovery = isRecovering
     }
@@ -64,12 +64,17 @@ extension FileContent {
     /// Returns the change counter that `seal` compares; nil when there is nothing to seal or the file stays OPEN.
     func prepareToSeal() throws(Errno) -> UInt64? {
         try lock.withWriteLock { () throws(Errno) -> UInt64? in
-            guard record.isOpen, isWritable, identity != nil, !isUnknown else { return nil }
+            guard isWritable, !isUnknown else { return nil }
+            // What is there now is durable before anything is sealed: what comes from now on goes through the journal.
+            protection?.protect(backingLength)
+            guard record.isOpen, identity != nil else { return protection?.isLive == true ? changeCounter : nil }
             if isRecovering {
                 guard contentSize <= Self.recoveryLimit else { return nil }
-                try keepingSetID { () throws(Errno) in
-                    try hideTime()
-                    try settleForSealing()
+                try journalling { () throws(Errno) in
+                    try keepingSetID { () throws(Errno) in
+                        try hideTime()
+                        try settleForSealing()
+                    }
                 }
             }
             if form == .blocks && mayHaveHoles { mayHaveHoles = try hasHoles() }
@@ -88,7 +93,9 @@ extension FileContent {
     /// Writes SEALED if nothing has changed since `counter` was returned and the content was made durable after that.
     func seal(ifUnchangedSince counter: UInt64) throws(Errno) -> SealOutcome {
         try lock.withWriteLock { () throws(Errno) -> SealOutcome in
-            guard record.isOpen, !isUnknown else { return record.isOpen ? .staysOpen : .sealed }
+            if isUnknown { return .staysOpen }
+            if protection?.isLive == true { return .changed }
+            guard record.isOpen else { return .sealed }
             guard changeCounter == counter else { return .changed }
             if isRecovering || isLengthDue { return .staysOpen }
             if try backing.status().linkCount == 0 { return .unlinked }
@@ -105,8 +112,18 @@ extension FileContent {
     /// Makes the content durable and seals it now. For one file; the sealer does the same for many with one sync.
     package func seal() throws(Errno) {
         guard let counter = try prepareToSeal() else { return }
+        if let journal = context.journal { try journal.checkpoint { () throws(Errno) in try descriptor.syncFilesystem() } }
         try backingFile().synchronize()
         _ = try seal(ifUnchangedSince: counter)
+    }
+
+    /// Bytes of the backing file as the content needs them.
+    var backingLength: UInt64 {
+        switch form {
+        case .empty: identity == nil ? 0 : UInt64(BlockLayout.headSize)
+        case .inline: BlockLayout.inlineContentOffset + contentSize
+        case .blocks: BlockLayout.blockedLength(ofContent: contentSize)
+        }
     }
 
     /// The backing file, for calls that are not to hold the lock.

@@ -46,7 +46,12 @@ extension FileContent {
     package func setTimes(access: TimeChange, modification: TimeChange) throws(Errno) {
         try lock.withWriteLock { () throws(Errno) in
             if modification == .omit { try showTime() } else { forgetTime() }
-            try backing.descriptor.setTimes(access: access, modification: modification)
+            var modification = modification
+            if modification == .now && protection?.isLive == true { modification = .set(SystemClock.now) }
+            try backing.setTimes(access: access, modification: modification)
+            guard let protection else { return }
+            if access == .omit, case .set(let time) = modification, try protection.recordTime(time) { return }
+            protection.noteMetadata()
         }
     }
 }

@@ -73,7 +73,8 @@ package final class Inode: DescriptorHolder {
     func noteLosingName() { lostNameAt.store(SystemClock.monotonicCoarse, ordering: .relaxed) }
 
     var label: FileLabel {
-        FileLabel(inode: key.number, backingName: whereabouts.withLock { $0.first?.name })
+        let place = whereabouts.withLock { $0.first }
+        return FileLabel(inode: key.number, backingName: place?.name, in: place?.directoryID)
     }
 
     /// Runs one system call with a parent directory and sealed name that lead to this object, or with an `O_PATH` descriptor of it.

@@ -1,5 +1,6 @@
 // Where an object stands in the vault: the names under which it is known, or a descriptor where it has none.
 
+import Format
 import POSIX
 
 /// One name of an object.
@@ -7,6 +8,9 @@ struct Place: Sendable {
     let parent: Inode
     /// The sealed name in the parent's backing directory.
     let name: FileName
+
+    /// Of the parent.
+    var directoryID: DirectoryID? { if case .directory(let directory) = parent.role { directory.id } else { nil } }
 
     func isSame(as other: Place) -> Bool { parent === other.parent && name == other.name }
 }

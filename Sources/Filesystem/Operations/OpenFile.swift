@@ -95,7 +95,7 @@ extension Vault {
         if let content = try file.acquireKnown(writable: writable, in: self) { return content }
         return try inode.locate { (place, parent) throws(Errno) in
             try file.acquire(
-                writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name), in: self
+                writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name, in: place.directoryID), in: self
             ) { (writable) throws(Errno) in
                 try self.access.open(place.name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
             }

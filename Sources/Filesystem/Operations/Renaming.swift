@@ -97,6 +97,7 @@ extension Vault {
             places.remove(old)
             places.add(new)
         }
+        if let directory = new.directoryID { inode.regularFile?.content?.protection?.noteMoved(to: directory, new.name.bytes) }
     }
 
     private func exchange(_ plain: ByteSpan, _ source: End, _ newPlain: ByteSpan, _ target: End) throws(Errno) {

@@ -12,6 +12,9 @@ final class ConfigurationKeeper: Sendable {
     let defaultKey: KeyID
     let rootDirectoryID: DirectoryID
     let wasClean: Bool
+    let hasJournal: Bool
+    /// Of the records that stand in the journal files.
+    let journalEpoch: UInt64
     let vaultKey: SecretBytes
     private let directory: VaultDirectory
     private let current: Mutex<VaultConfiguration>
@@ -35,6 +38,8 @@ final class ConfigurationKeeper: Sendable {
         vaultID = configuration.vaultID
         rootDirectoryID = configuration.rootDirectoryID
         wasClean = configuration.isClean
+        hasJournal = configuration.hasJournal
+        journalEpoch = configuration.journalEpoch
         self.directory = directory
         current = Mutex(configuration)
     }
@@ -49,10 +54,22 @@ final class ConfigurationKeeper: Sendable {
         }
     }
 
+    /// The key of a new epoch of the journal, with its number.
+    func newEpoch() throws(Errno) -> (number: UInt64, cipher: JournalCipher) {
+        do throws(FormatError) {
+            let number = try DirectoryID.random().bytes.span.littleEndian(UInt64.self, at: 0)
+            return (number, try JournalCipher(vaultKey: vaultKey, epoch: number))
+        } catch {
+            throw .ioError
+        }
+    }
+
     /// Replaces `vault.json` by one with another clean mark. The highest generation of key states stays.
-    func update(isClean: Bool, generation: UInt64) throws(Errno) {
+    /// - Parameter epoch: the new one of the journal, if there is to be one.
+    func update(isClean: Bool, generation: UInt64, epoch: UInt64? = nil) throws(Errno) {
         try replace { configuration in
             configuration.isClean = isClean
+            if let epoch { configuration.journalEpoch = epoch }
             configuration.keyStateGeneration = max(configuration.keyStateGeneration, generation)
         }
     }

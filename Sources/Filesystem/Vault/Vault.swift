@@ -48,10 +48,11 @@ package final class Vault: Sendable {
     ///   - keyring: unlocked; used as long as the vault is open.
     ///   - mountPoint: for whoever finds the vault in use.
     ///   - uses: counts what is done with keys from then on, for the audit log.
+    ///   - isShared: another process has the vault: what is in its journal comes to the files without us.
     ///   - use: for anything but `mounting`, `isReadOnly` says whether something may be changed at all.
     package init(
         opening path: String, keyring: Keyring, mountPoint: String, isReadOnly: Bool, acceptsOlderKeystore: Bool = false,
-        use: VaultUse = .mounting, uses: KeyUses? = nil, log: VaultLog
+        use: VaultUse = .mounting, isShared: Bool = false, uses: KeyUses? = nil, log: VaultLog
     ) throws(VaultError) {
         directory = try VaultDirectory(opening: path)
         let unverified = try ConfigurationKeeper.parse(directory.readConfiguration())
@@ -61,11 +62,14 @@ package final class Vault: Sendable {
         configuration = try ConfigurationKeeper(reading: directory, keyring: keyring, acceptsOlderKeystore: acceptsOlderKeystore)
         let keeper = configuration
         let seenGeneration = keyring.generation
+        let opening = try JournalOpening(directory, keeper, isReadOnly: isReadOnly, isShared: isShared, generation: seenGeneration, log: log)
+        let journal = opening.journal
         context = VaultContext(
             vaultID: keeper.vaultID, keyring: keyring, defaultKey: keeper.defaultKey, isReadOnly: isReadOnly,
-            wasClean: keeper.wasClean, log: log, uses: uses
+            wasClean: keeper.wasClean, log: log, uses: uses, opening: opening
         ) { () throws(Errno) in
-            try keeper.update(isClean: false, generation: seenGeneration)
+            guard let journal else { return try keeper.update(isClean: false, generation: seenGeneration) }
+            try JournalOpening.begin(journal, keeper, generation: seenGeneration)
         }
         do throws(FormatError) {
             names = try NameCipher(vaultKey: keeper.vaultKey)
@@ -120,9 +124,11 @@ package final class Vault: Sendable {
         }
         guard context.isChanged else { return true }
         do throws(Errno) {
-            try directory.root.reopen([.readOnly, .directory]).syncFilesystem()
+            let sync = { [directory] () throws(Errno) in try directory.syncFilesystem() }
+            if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }
             guard !context.isUnfinished, context.wasClean || recovery.isComplete else { return false }
             try configuration.update(isClean: true, generation: context.keyring.generation)
+            context.journal?.end()
         } catch {
             throw .system("close \(directory.path)", error)
         }

@@ -20,6 +20,9 @@ package final class VaultContext: Sendable {
     package let wasClean: Bool
     package let log: VaultLog
     let access: OwnerAccess
+    private let opening: JournalOpening
+    /// Nil for a vault without one, or one that is only read.
+    var journal: Journal? { opening.journal }
 
     /// Called once, before the first change: takes the clean mark away durably.
     private let takeCleanMark: @Sendable () throws(Errno) -> Void
@@ -30,7 +33,7 @@ package final class VaultContext: Sendable {
 
     package init(
         vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog, uses: KeyUses? = nil,
-        takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
+        opening: JournalOpening = JournalOpening(), takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
     ) {
         self.vaultID = vaultID
         self.keyring = keyring
@@ -39,6 +42,7 @@ package final class VaultContext: Sendable {
         self.isReadOnly = isReadOnly
         self.wasClean = wasClean
         self.log = log
+        self.opening = opening
         access = OwnerAccess(userID: CurrentProcess.effectiveUserID, isReadOnly: isReadOnly)
         self.takeCleanMark = takeCleanMark
         lengthsAreKnown.store(wasClean, ordering: .relaxed)
@@ -73,6 +77,14 @@ package final class VaultContext: Sendable {
     var lengthsTell: Bool { lengthsAreKnown.load(ordering: .acquiring) }
     func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
 
+    /// What the journal knows of the file behind `descriptor`.
+    func protection(of descriptor: SharedDescriptor, _ label: FileLabel) throws(Errno) -> FileProtection? {
+        if let journal { return FileProtection(descriptor, journal: journal, access: access, place: label.place) }
+        if opening.replayed.isEmpty { return nil }
+        let found = opening.replayed[InodeKey(try descriptor.status())]
+        return found.map { FileProtection(descriptor, replayed: $0, access: access) }
+    }
+
     // MARK: data keys
 
     /// A fresh data key for a file, wrapped under `key`.
@@ -99,6 +111,13 @@ package final class VaultContext: Sendable {
         } catch {
             uses?.note(.decrypt, wrapped, refused: error, opener: opener)
             throw error.errno
+        }
+    }
+
+    /// The same vault for another reader.
+    func lookingAgain(_ log: VaultLog) -> VaultContext {
+        VaultContext(vaultID: vaultID, keyring: keyring, defaultKey: defaultKey, isReadOnly: true, wasClean: wasClean, log: log, opening: JournalOpening(replayed: opening.replayed)) {
+            () throws(Errno) in throw .readOnlyFilesystem
         }
     }
 

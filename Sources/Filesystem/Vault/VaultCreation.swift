@@ -11,10 +11,11 @@ extension Vault {
     /// - Parameters:
     ///   - keystoreHint: where the keystore was; printed to people, never opened.
     ///   - key: the CMK of the vault key and of new files.
+    ///   - hasJournal: whether changes of what programs count on go through a journal.
     /// - Returns: the vault's id.
     @discardableResult
     package static func create(
-        at path: String, keyring: Keyring, key: KeyID, keystoreHint: String?
+        at path: String, keyring: Keyring, key: KeyID, keystoreHint: String?, hasJournal: Bool = true
     ) throws(VaultError) -> VaultID {
         let directory = try VaultDirectory(creatingIn: path)
         if directory.hasConfiguration { throw .alreadyAVault(path: path) }
@@ -22,12 +23,13 @@ extension Vault {
         defer { lock.release() }
         do throws(VaultError) {
             let id = try VaultID.new()
-            let bytes = try newConfiguration(id, keyring, key, keystoreHint)
+            let bytes = try newConfiguration(id, keyring, key, keystoreHint, hasJournal)
             do throws(Errno) {
+                if hasJournal { try directory.makeJournals() }
                 try directory.replaceConfiguration(bytes)
                 try directory.root.reopen([.readOnly, .directory]).synchronize()
             } catch {
-                throw .system("write \(path)/.envelopefs/vault.json", error)
+                throw .system("write \(path)/.envelopefs", error)
             }
             return id
         } catch {
@@ -37,7 +39,7 @@ extension Vault {
     }
 
     private static func newConfiguration(
-        _ id: VaultID, _ keyring: Keyring, _ key: KeyID, _ hint: String?
+        _ id: VaultID, _ keyring: Keyring, _ key: KeyID, _ hint: String?, _ hasJournal: Bool
     ) throws(VaultError) -> [UInt8] {
         let vaultKey: GeneratedDataKey
         do throws(KeyError) {
@@ -51,6 +53,7 @@ extension Vault {
                 keyStateGeneration: keyring.generation, defaultKey: KeystoreIdentity(key.bytes.span),
                 wrappedVaultKey: vaultKey.ciphertext, rootDirectoryID: try DirectoryID.random())
             configuration.keystoreHint = hint
+            if hasJournal { configuration.features = [VaultConfiguration.journalFeature] }
             return try configuration.serialize(vaultKey: vaultKey.plaintext)
         } catch {
             throw .damagedConfiguration("it cannot be made: \(error)")

@@ -118,6 +118,58 @@ final class VaultDirectory: Sendable {
         }
     }
 
+    // MARK: journal
+
+    private static let journalNames = [FileName(fixed: "journal-0"), FileName(fixed: "journal-1")]
+    /// No journal file of ours comes near it.
+    private static let maximumJournalSize: Int64 = 256 << 20
+
+    /// One of the two journal files, open for reading and writing; made if it is not there.
+    func openJournal(_ index: Int) throws(Errno) -> SharedDescriptor {
+        try own.openAt(Self.journalNames[index], [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600)
+    }
+
+    /// What stands in a journal file; nothing if it is not there.
+    func readJournal(_ index: Int) throws(Errno) -> [UInt8] {
+        do throws(Errno) {
+            let file = try own.openAt(Self.journalNames[index], [.readOnly, .noFollow, .nonBlocking])
+            let status = try file.status()
+            guard status.isRegular, status.size <= Self.maximumJournalSize else { throw .ioError }
+            var bytes = [UInt8](repeating: 0, count: Int(status.size))
+            var span = bytes.mutableSpan
+            let count = try file.read(into: &span, at: 0)
+            bytes.removeLast(bytes.count - count)
+            return bytes
+        } catch {
+            if error == .noEntry { return [] }
+            throw error
+        }
+    }
+
+    /// The journal files of a new vault, which fit on a full disk later because they are there already.
+    func makeJournals() throws(Errno) {
+        for index in 0...1 {
+            let file = try openJournal(index)
+            try file.truncate(to: 0)
+            _ = try Journal.grow(file, from: 0, to: Journal.smallestArea)
+            try file.synchronizeData()
+        }
+        try own.synchronize()
+    }
+
+    /// Makes what stands in the journal files count no longer.
+    func invalidateJournals() throws(Errno) {
+        for index in 0...1 {
+            let file = try openJournal(index)
+            guard try file.status().size > 0 else { continue }
+            try file.writeAll([UInt8](repeating: 0, count: 4096).span, at: 0)
+            try file.synchronizeData()
+        }
+    }
+
+    /// Makes everything of the file system durable that the vault is on.
+    func syncFilesystem() throws(Errno) { try own.syncFilesystem() }
+
     // MARK: lock
 
     /// Takes the lock that every process which writes to the vault holds, and says in it who that is.
@@ -151,7 +203,7 @@ final class VaultDirectory: Sendable {
 
     /// Takes away what a creation that failed has made.
     func removeUnfinished() {
-        for name in [Self.newName, Self.lockName] { try? own.unlinkAt(name) }
+        for name in [Self.newName, Self.lockName] + Self.journalNames { try? own.unlinkAt(name) }
         if !hasConfiguration { try? root.unlinkAt(Self.name, directory: true) }
     }
 }

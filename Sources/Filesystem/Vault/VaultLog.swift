@@ -1,5 +1,6 @@
 // What a mounted vault tells its operator.
 
+import Format
 import Logging
 import POSIX
 
@@ -33,14 +34,22 @@ package struct VaultLog: Sendable {
     func failed(_ what: @autoclosure () -> String, _ error: Errno) { logger.error("\(what()): \(error)") }
 }
 
-/// Which object of the vault a message is about: its inode number and sealed name.
+/// Which object of the vault something is about: its inode number, sealed name, and the directory that has that.
 package struct FileLabel: Sendable, CustomStringConvertible {
     package let inode: UInt64
     package let backingName: FileName?
+    let directory: DirectoryID?
 
-    package init(inode: UInt64, backingName: FileName?) {
+    package init(inode: UInt64, backingName: FileName?, in directory: DirectoryID? = nil) {
         self.inode = inode
         self.backingName = backingName
+        self.directory = directory
+    }
+
+    /// For records of the journal; nil if the directory or the name is not known.
+    var place: (DirectoryID, [UInt8])? {
+        guard let directory, let backingName else { return nil }
+        return (directory, backingName.bytes)
     }
 
     package var description: String {

@@ -44,6 +44,12 @@ package struct FileHeader: Equatable, Sendable {
         wrappedKey = sector.slice(Self.wrappedKeyOffset, length).array
     }
 
+    /// The file id that the first 28 bytes of a header claim; nil for bytes of no header of this version. Nobody has vouched for it.
+    package static func claimedFileID(_ start: ByteSpan) -> FileID? {
+        guard start.count == identitySize, start.slice(0, 8).isEqual(to: magic.span), start.littleEndian(UInt16.self, at: 8) == version else { return nil }
+        return FileID(start.slice(12, 16))
+    }
+
     /// Writes all 512 bytes at the start of `sector`. Traps when they do not fit.
     package func write(into sector: inout MutableByteSpan) {
         sector.zero(0..<BlockLayout.headerSize)

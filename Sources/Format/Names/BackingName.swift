@@ -56,7 +56,7 @@ extension BackingNameForm {
     private static let shortestSealed = SIVKey.overhead + 1
 
     /// Tells the form of a name of a backing directory. No cryptography.
-    init(_ name: ByteSpan) {
+    package init(_ name: ByteSpan) {
         self = Self.form(of: name) ?? .foreign
     }
 

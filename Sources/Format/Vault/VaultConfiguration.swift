@@ -6,8 +6,10 @@ import Cryptography
 package struct VaultConfiguration: Equatable, Sendable {
     /// The only version of the format so far.
     package static let knownVersion = 1
-    /// Features that this program can honour. JOURNAL is reserved for the redo journal, which no version writes yet.
-    package static let knownFeatures: Set<String> = []
+    /// The redo journal: Docs/FORMAT.md, section 10.
+    package static let journalFeature = "JOURNAL"
+    /// Features that this program can honour.
+    package static let knownFeatures: Set<String> = [journalFeature]
     /// Longest `vault.json`, in bytes; read no more than one byte beyond this.
     package static let maximumSize = 1 << 20
     /// Longest hint, in bytes of UTF-8.
@@ -33,6 +35,7 @@ package struct VaultConfiguration: Equatable, Sendable {
     package var journalEpoch: UInt64
     /// Whether the vault was unmounted with everything sealed and synced.
     package var isClean: Bool
+    package var hasJournal: Bool { features.contains(Self.journalFeature) }
 
     /// A vault of format 1 without features, policies or hint, clean.
     package init(

@@ -53,7 +53,8 @@ struct CheckCommand: ParsableCommand {
         do throws(VaultError) {
             vault = try Vault(
                 opening: path, keyring: keyring, mountPoint: "(check --repair)", isReadOnly: !repair, acceptsOlderKeystore: acceptOlderKeystore,
-                use: repair ? .repairing : .looking, log: VaultLog(DaemonLog.logger(.standardError, level: .error)))
+                use: repair ? .repairing : .looking, isShared: !repair && VaultFiles.owner(of: path) != nil,
+                log: VaultLog(DaemonLog.logger(.standardError, level: .error)))
         } catch {
             throw Failure(error, keystore: keystore)
         }

@@ -15,6 +15,7 @@ struct InitCommand: ParsableCommand {
 
     @Argument(help: "An empty directory, or one to be made.") var vault: String
     @Option(help: ArgumentHelp("An existing key for the vault, instead of a new one: an id, alias/NAME or full name.", valueName: "key")) var key: String?
+    @Flag(help: "Without the journal that keeps what was synced through a power cut.") var noJournal = false
     @OptionGroup var keystoreOptions: KeystoreOptions
     @OptionGroup var secretOptions: SecretOptions
 
@@ -49,7 +50,7 @@ struct InitCommand: ParsableCommand {
         let keyring = try KeystoreDoor.keyring(of: keystore)
         defer { keyring.lock() }
         do throws(VaultError) {
-            return try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath).description
+            return try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath, hasJournal: !noJournal).description
         } catch {
             if key == nil { Console.note("the new key \(keyID) stays in the keystore, unused: 'init --key' takes it the next time") }
             throw Failure(error, keystore: keystorePath)

@@ -1,0 +1,280 @@
+// The redo journal of a mounted vault: changes of bytes that programs count on are durable here before the files are touched. Docs/FORMAT.md, section 10.
+
+import Bytes
+import Cryptography
+import Format
+import POSIX
+import Synchronization
+
+/// Records go to one of two files. `flush` makes them durable and then makes the changes in their files; `checkpoint` makes those durable too, and the records invalid.
+///
+/// Lock order: a content's lock, `checkpointing`, `syncing`, `state`, `FileProtection.overlayLock`. No lock of a content is taken in here.
+final class Journal: Sendable {
+    /// Bytes of one piece at most.
+    static let pieceLimit = 128 << 10
+    /// A journal file has at least so many bytes, also on a full disk, and grows by steps up to its limit.
+    static let smallestArea: UInt64 = 288 << 10
+    private static let step: UInt64 = 1 << 20
+    static let largestArea: UInt64 = 16 << 20
+    /// So many pages may wait to be written to their files.
+    private static let waitingLimit = 4096
+
+    private struct State {
+        var files: [SharedDescriptor] = []
+        /// Bytes of each that were written, with zeros at least.
+        var allocated: [UInt64] = [0, 0]
+        var current = 0
+        /// Where the next record goes.
+        var end: UInt64 = 0
+        var sequence: UInt64 = 1
+        var cipher: JournalCipher?
+        /// Files with changes that are not made in them yet, by identity, with how many pages.
+        var waiting: [ObjectIdentifier: (FileProtection, pages: Int)] = [:]
+        var waitingPages = 0
+        /// Nobody knows what of it came to the disk: nothing is promised any more.
+        var failure: Errno?
+    }
+    private let state = Mutex(State())
+    private let syncing = Mutex<Void>(())
+    /// What a checkpoint has begun and not ended, because a sync failed: the records in this file still count, up to this one.
+    private let checkpointing = Mutex<(file: SharedDescriptor, last: UInt64)?>(nil)
+    private let synced = Atomic<UInt64>(0)
+    private let released = Atomic<UInt64>(0)
+    private let directory: VaultDirectory
+    private let log: VaultLog
+
+    init(in directory: VaultDirectory, log: VaultLog) {
+        self.directory = directory
+        self.log = log
+    }
+
+    /// Records up to this one are no longer in the journal.
+    var releasedSequence: UInt64 { released.load(ordering: .acquiring) }
+
+    /// Opens the journal files for the records of a new epoch, which `vault.json` names already. No change is made before this.
+    func begin(_ cipher: JournalCipher) throws(Errno) {
+        var files: [SharedDescriptor] = []
+        var sizes: [UInt64] = []
+        for index in 0...1 {
+            let file = try directory.openJournal(index)
+            let size = UInt64(max(0, try file.status().size))
+            sizes.append(size)
+            files.append(file)
+            // What an older epoch left there is no record of this one.
+            if size < Self.smallestArea { sizes[index] = try Self.grow(file, from: size, to: Self.smallestArea) }
+        }
+        state.withLock { state in
+            state.files = files
+            state.allocated = sizes
+            state.cipher = cipher
+        }
+    }
+
+    /// Zeros, so that a sync of a record later has only the record to write. Returns the new size.
+    static func grow(_ file: SharedDescriptor, from start: UInt64, to end: UInt64) throws(Errno) -> UInt64 {
+        let zeros = [UInt8](repeating: 0, count: 64 << 10)
+        var place = start
+        while place < end {
+            let count = Int(min(UInt64(zeros.count), end - place))
+            try file.writeAll(zeros.span.slice(0, count), at: place)
+            place += UInt64(count)
+        }
+        return end
+    }
+
+    // MARK: records
+
+    /// Writes a record, whose sequence it sets. The change is made in the file when the record is durable; until then the file's protection shows it.
+    /// - Throws: `ENOSPC` and other errors of writing, after which the record does not count; `EIO` once a sync of the journal has failed.
+    func append(_ record: inout JournalRecord, for file: FileProtection) throws(Errno) {
+        while true {
+            let end = try state.withLock { (state: inout State) throws(Errno) -> UInt64 in
+                if let failure = state.failure { throw failure }
+                guard try makeRoom(for: record.size, &state) else { return .max }
+                record.sequence = state.sequence
+                try write(record, &state)
+                state.sequence += 1
+                let pages = try file.adopt(record)
+                let before = state.waiting[ObjectIdentifier(file)]?.pages ?? 0
+                state.waitingPages += pages - before
+                state.waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
+                return UInt64(state.waitingPages)
+            }
+            if end == .max {
+                try checkpoint { [directory] () throws(Errno) in try directory.syncFilesystem() }
+                continue
+            }
+            if end > Self.waitingLimit { try flush(upTo: record.sequence) }
+            return
+        }
+    }
+
+    /// Returns false when the file is full.
+    private func makeRoom(for size: Int, _ state: inout State) throws(Errno) -> Bool {
+        guard state.files.count == 2 else { throw .ioError }
+        let wanted = state.end + UInt64(size)
+        while state.allocated[state.current] < wanted {
+            let size = state.allocated[state.current]
+            guard size < Self.largestArea else { return false }
+            do throws(Errno) {
+                state.allocated[state.current] = try Self.grow(state.files[state.current], from: size, to: min(size + Self.step, Self.largestArea))
+            } catch {
+                // A full disk: what there is has to do.
+                if state.end > 0 { return false }
+                throw error
+            }
+        }
+        return true
+    }
+
+    private func write(_ record: JournalRecord, _ state: inout State) throws(Errno) {
+        guard let cipher = state.cipher else { throw .ioError }
+        let size = record.size, place = state.end, file = state.files[state.current]
+        try PageBuffer.withScratch(size) { (scratch: inout MutableByteSpan) throws(Errno) in
+            do throws(FormatError) {
+                try cipher.seal(record, into: &scratch)
+            } catch {
+                throw .ioError
+            }
+            try file.writeAll(scratch.span.slice(0, size), at: place)
+        }
+        state.end += UInt64(size)
+    }
+
+    // MARK: making durable
+
+    /// Makes records durable up to `sequence`, and then makes the changes of all that are durable in their files. Whoever comes while another one
+    /// syncs is served by the next sync, together with all others.
+    func flush(upTo sequence: UInt64) throws(Errno) {
+        if synced.load(ordering: .acquiring) < sequence {
+            try syncing.withLock { (_: inout Void) throws(Errno) in
+                if synced.load(ordering: .acquiring) < sequence { try synchronize() }
+            }
+        }
+        try apply()
+    }
+
+    /// With `syncing` held.
+    private func synchronize() throws(Errno) {
+        let (file, target) = try state.withLock { (state: inout State) throws(Errno) -> (SharedDescriptor, UInt64) in
+            if let failure = state.failure { throw failure }
+            guard state.files.count == 2 else { throw .ioError }
+            return (state.files[state.current], state.sequence - 1)
+        }
+        do throws(Errno) {
+            try file.synchronizeData()
+        } catch {
+            fail(error)
+            throw error
+        }
+        raise(synced, to: target)
+    }
+
+    /// After a failed sync the kernel may have dropped what it could not write: a second one would say that all is well.
+    private func fail(_ error: Errno) {
+        state.withLock { $0.failure = error }
+        log.failed("sync of the journal: nothing that needs it is written any more until the vault is mounted again", error)
+    }
+
+    private func raise(_ value: borrowing Atomic<UInt64>, to target: UInt64) {
+        while true {
+            let now = value.load(ordering: .acquiring)
+            if now >= target || value.compareExchange(expected: now, desired: target, ordering: .acquiringAndReleasing).exchanged { return }
+        }
+    }
+
+    /// Makes changes of durable records in their files.
+    private func apply() throws(Errno) {
+        let files = state.withLock { $0.waiting.values.map { $0.0 } }
+        if files.isEmpty { return }
+        let target = synced.load(ordering: .acquiring)
+        var failure: Errno?
+        for file in files {
+            do throws(Errno) { try apply(file, target) } catch { failure = failure ?? error }
+        }
+        if let failure { throw failure }
+    }
+
+    private func apply(_ file: FileProtection, _ target: UInt64) throws(Errno) {
+        do throws(Errno) {
+            _ = try file.apply(upTo: target)
+        } catch {
+            // The record stays, and so does what it says.
+            log.failed("making changes of the journal in a file", error)
+            throw error
+        }
+        state.withLock { Self.count(file, &$0) }
+    }
+
+    private static func count(_ file: FileProtection, _ state: inout State) {
+        guard let known = state.waiting[ObjectIdentifier(file)] else { return }
+        let pages = file.waitingPages
+        state.waitingPages += pages - known.pages
+        state.waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
+    }
+
+    /// Makes every change durable in its file, by `sync`, which syncs the file system of the vault; then no record made before counts any more.
+    /// - Throws: what kept a change from being made; the records stay then.
+    func checkpoint(_ sync: () throws(Errno) -> Void) throws(Errno) {
+        try checkpointing.withLock { (begun: inout (file: SharedDescriptor, last: UInt64)?) throws(Errno) in
+            if begun != nil { try finish(&begun, sync) }
+            begun = try turnOver()
+            if begun == nil { return try sync() }
+            try finish(&begun, sync)
+        }
+    }
+
+    private func finish(_ begun: inout (file: SharedDescriptor, last: UInt64)?, _ sync: () throws(Errno) -> Void) throws(Errno) {
+        guard let (file, last) = begun else { return }
+        try sync()
+        try invalidate(file)
+        raise(released, to: last)
+        begun = nil
+    }
+
+    /// Makes everything so far durable in the journal, makes all changes, and begins the other file. Nil when there is no record that counts.
+    private func turnOver() throws(Errno) -> (file: SharedDescriptor, last: UInt64)? {
+        try syncing.withLock { (_: inout Void) throws(Errno) in
+            try state.withLock { (state: inout State) throws(Errno) -> (SharedDescriptor, UInt64)? in
+                if let failure = state.failure { throw failure }
+                guard state.end > 0, state.files.count == 2 else { return nil }
+                let file = state.files[state.current], last = state.sequence - 1
+                if synced.load(ordering: .acquiring) < last {
+                    do throws(Errno) {
+                        try file.synchronizeData()
+                    } catch {
+                        state.failure = error
+                        throw error
+                    }
+                    raise(synced, to: last)
+                }
+                for (file, _) in state.waiting.values { _ = try file.apply(upTo: last) }
+                state.waiting = [:]
+                state.waitingPages = 0
+                state.current = 1 - state.current
+                state.end = 0
+                return (file, last)
+            }
+        }
+    }
+
+    private func invalidate(_ file: SharedDescriptor) throws(Errno) {
+        do throws(Errno) {
+            try file.writeAll([UInt8](repeating: 0, count: 4096).span, at: 0)
+            try file.synchronizeData()
+        } catch {
+            fail(error)
+            throw error
+        }
+    }
+
+    /// After the vault was marked clean: gives back space.
+    func end() {
+        state.withLock { state in
+            for file in state.files { try? file.truncate(to: Self.smallestArea) }
+            state.files = []
+            state.cipher?.wipe()
+            state.cipher = nil
+        }
+    }
+}
