@@ -69,6 +69,8 @@ def check(options):
     print(f"vault {vault.file.vault_id.hex()}, left {'clean' if vault.file.clean else 'unclean'}")
     for kind, count in sorted(checker.counts.items()):
         print(f"{kind}: {count}")
+    if vault.records:
+        print(f"journal: {len(vault.records)} records, which are taken as done")
     for path in checker.unsealed:
         print(f"unsealed: {shown(path)}")
     return report(vault)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Lets the binary write and the Python decryptor read, and compares byte for byte.
 
-    run.py [everything] [killed] [refuses] [golden] [damaged] [safe]      all cases if none is named; exit status 1 if one failed
+    run.py [everything] [killed] [refuses] [golden] [damaged] [journal] [safe]      all cases if none is named; exit status 1 if one failed
 """
 
 import os
@@ -15,6 +15,7 @@ import traceback
 
 import damaging
 import golden
+import journals
 from envelope.keystore import Keystore
 from envelope.primitives import Refused
 from envelope.safe import Safe
@@ -261,7 +262,7 @@ def safe():
         return f"{len(values)} secrets, {entries} audit entries, {len(changes)} changes refused"
 
 
-CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault, "damaged": damaged, "safe": safe}
+CASES = {"everything": everything, "killed": killed, "refuses": refuses, "golden": golden_vault, "damaged": damaged, "journal": journals.journal, "safe": safe}
 
 
 def main():

@@ -11,7 +11,7 @@ import Testing
         #expect(run.output.contains("refused: 76 agree"), "it did not say what it compared")
     }
 
-    @Test("Python reads what the binary wrote", arguments: ["everything", "killed", "refuses", "golden", "damaged", "safe"])
+    @Test("Python reads what the binary wrote", arguments: ["everything", "killed", "refuses", "golden", "damaged", "journal", "safe"])
     func reading(what: String) throws {
         let run = try ScriptRun("Interop/run.py", what)
         #expect(run.status == 0, "\(run.tail)")

@@ -1,7 +1,5 @@
 """FORMAT.md sections 5, 5.3 and 5.5: the content of one backing file."""
 
-import os
-
 from .header import Header, State
 from .keys import FileKeys
 from .layout import (BLOCK, ENTRY, HEADER_AND_STATE, INLINE_CONTENT, INLINE_MAX, SECTOR, SIZE_MAX, SLOT,
@@ -27,16 +25,16 @@ class Entry:
 
 
 class Content:
-    """Reads one file. *fd* is the backing file, *unwrap(wrapped, file id)* gives its data key.
+    """Reads one file. *backing* has its `length` and `read(offset, count)`, *unwrap(wrapped, file id)* gives its data key.
 
     After construction `size` is known and everything but the blocks is authenticated; a file that must be refused as a whole throws here.
     """
 
-    def __init__(self, fd, unwrap):
-        self._fd = fd
+    def __init__(self, backing, unwrap):
+        self._read = backing.read
         self.header = self.state = self._inline = None
         self._slots_at, self._slots = None, b""
-        self.length = os.fstat(fd).st_size
+        self.length = backing.length
         self.size = 0
         if self.length == 0:
             return
@@ -158,13 +156,3 @@ class Content:
         if self._slots_at != page:
             self._slots_at, self._slots = page, self._read(page, BLOCK)
         return self._slots[at - page:at - page + SLOT].ljust(SLOT, b"\0")
-
-    def _read(self, offset, count):
-        parts = []
-        while count:
-            part = os.pread(self._fd, count, offset)
-            if not part:
-                break
-            parts.append(part)
-            offset, count = offset + len(part), count - len(part)
-        return b"".join(parts)

@@ -32,7 +32,6 @@ class VaultKeys:
         self.attribute_names = hkdf(vault_key, b"EnvelopeFS/1 attribute names", 64)
         self.attribute_values = hkdf(vault_key, b"EnvelopeFS/1 attribute values", 64)
         self.vault_json = hkdf(vault_key, b"EnvelopeFS/1 vault.json", 32)
-        self.journal = hkdf(vault_key, b"EnvelopeFS/1 journal", 32)
 
 
 def file_context(vault_id, file_id):

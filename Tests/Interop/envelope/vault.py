@@ -3,15 +3,16 @@
 import os
 import stat
 
-from . import names
+from . import journal, names
 from .content import Content
 from .keys import file_context
 from .primitives import Foreign, Refused, require
+from .replay import DIRECTORY_FLAGS, Disk, Files, Overlay, Status, assign, inode
 from .vaultfile import FILE_MAX, VaultFile
 
 KINDS = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link", stat.S_IFIFO: "fifo",
          stat.S_IFSOCK: "socket", stat.S_IFCHR: "character device", stat.S_IFBLK: "block device"}
-DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+JOURNAL_MAX = 1 << 30
 
 
 class Item:
@@ -32,7 +33,7 @@ def read_small(name, parent_fd, most):
     try:
         status = os.fstat(fd)
         require(stat.S_ISREG(status.st_mode) and status.st_size <= most, f"{os.fsdecode(name)} is no file of ours")
-        return os.read(fd, most + 1)
+        return Disk(fd).read(0, most + 1)
     finally:
         os.close(fd)
 
@@ -50,12 +51,31 @@ class Vault:
         inside = os.open(names.RESERVED, DIRECTORY_FLAGS, dir_fd=self.fd)
         try:
             self.file = VaultFile(read_small(b"vault.json", inside, FILE_MAX))
+            self._open(inside)
         finally:
             os.close(inside)
+
+    def _open(self, inside):
+        """Keys, and what the journal makes of files; *inside* is the directory `.envelopefs`."""
+        keystore = self._keystore
         identity = getattr(keystore, "identity", None)
         require(identity is None or identity == self.file.keystore,
                 f"the vault belongs to the keystore {self.file.keystore.hex()}, not to {(identity or b'').hex()}")
-        self.keys = self.file.verify(keystore.unwrap(self.file.wrapped_vault_key, self.file.context()))
+        vault_key = keystore.unwrap(self.file.wrapped_vault_key, self.file.context())
+        self.keys = self.file.verify(vault_key)
+        self.records, self._changed = [], {}
+        if self.file.counts_journal:
+            key = journal.journal_key(vault_key, self.file.journal_epoch)
+            self.records = journal.join(*(journal.read_records(self._journal(name, inside), key) for name in journal.FILES))
+        if self.records:
+            self._changed = assign(self.records, Files(self.fd, self.file.root))
+
+    @staticmethod
+    def _journal(name, inside):
+        try:
+            return read_small(name, inside, JOURNAL_MAX)
+        except FileNotFoundError:
+            return b""
 
     def close(self):
         os.close(self.fd)
@@ -116,6 +136,8 @@ class Vault:
             except FileNotFoundError:
                 raise Refused("a long name without its side file") from None
             names.check_side_text(name, text)
+        if inode(status) in self._changed:
+            status = Status(status, self._changed[inode(status)])
         return Item(names.open_name(self.keys, directory_id, name.own, text), backing, fd, status, name.own)
 
     def walk(self, visitor):
@@ -159,8 +181,9 @@ class Vault:
         return os.open(item.backing, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=item.parent_fd)
 
     def content(self, fd):
-        """Section 5: the content behind an open backing file."""
-        return Content(fd, lambda wrapped, file_id: self._keystore.unwrap(wrapped, file_context(self.file.vault_id, file_id)))
+        """Section 5: the content behind an open backing file, as it is after the journal's records of it."""
+        records = self._changed.get(inode(os.fstat(fd)))
+        return Content(Overlay(fd, records) if records else Disk(fd), lambda wrapped, file_id: self._keystore.unwrap(wrapped, file_context(self.file.vault_id, file_id)))
 
     def target(self, item):
         """Section 7."""

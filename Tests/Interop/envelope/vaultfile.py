@@ -7,7 +7,7 @@ from .keys import VaultKeys, vault_context
 from .primitives import Refused, from_base64url, from_hex, hmac_sha256, require, same
 
 FORMAT = 1
-FEATURES = frozenset()
+FEATURES = frozenset({"JOURNAL"})
 FILE_MAX = 1048576
 HINT_MAX = 4096
 MEMBERS = ["format", "features", "vault", "keystore", "keystoreHint", "keyStateGeneration", "defaultKey",
@@ -68,7 +68,7 @@ def _number(value, most=(1 << 64) - 1):
 class VaultFile:
     """What vault.json says. Nothing but format, features, vault id and wrapped key is to be believed before `verify`."""
 
-    def __init__(self, data):
+    def __init__(self, data, known=FEATURES):
         require(len(data) <= FILE_MAX, "vault.json is too long")
         try:
             text = data.decode("utf-8")
@@ -81,7 +81,7 @@ class VaultFile:
         self.features = first.get("features")
         require(isinstance(self.format, int) and not isinstance(self.format, bool), "vault.json: no format")
         require(self.format == FORMAT, f"the vault has format {self.format}; this program knows {FORMAT}")
-        self._check_features()
+        self._check_features(known)
         require(len(lines) >= 2, "vault.json has no tag")
         first = _line(lines[0], MEMBERS)
         self._read_first(first)
@@ -92,13 +92,13 @@ class VaultFile:
             require(_canonical(_line(line)) == line, "vault.json: not the one text of its content")
         self._tagged = data[:len(data) - len(lines[-1].encode()) - 1]
 
-    def _check_features(self):
+    def _check_features(self, known):
         features = self.features
         require(isinstance(features, list) and len(features) <= 64, "vault.json: features are no list")
         require(all(isinstance(f, str) and FEATURE.match(f) for f in features), "vault.json: a feature that is none")
         require(features == sorted(set(features)), "vault.json: features out of order")
-        unknown = [f for f in features if f not in FEATURES]
-        require(not unknown, f"the vault needs {', '.join(unknown)}; this program knows no feature")
+        unknown = [f for f in features if f not in known]
+        require(not unknown, f"the vault needs {', '.join(unknown)}; this program knows {', '.join(sorted(known)) or 'no feature'}")
 
     def _read_first(self, first):
         self.vault_id = from_hex(first["vault"], 16)
@@ -126,6 +126,11 @@ class VaultFile:
             policies[directory] = key
             before = directory
         return policies
+
+    @property
+    def counts_journal(self):
+        """Whether files are what stands on disk only after the journal's records (section 10)."""
+        return "JOURNAL" in self.features and not self.clean
 
     def context(self):
         return vault_context(self.vault_id)
