@@ -65,7 +65,7 @@ private struct Target {
 }
 
 private enum Parser: String, CaseIterable {
-    case header, state, plainState, slot, inline, nameForm, name, longName, link, plainLink, attributeName, attributeValue, vaultFile, lengths
+    case header, state, plainState, slot, inline, nameForm, name, longName, link, plainLink, attributeName, attributeValue, vaultFile, lengths, journal
 
     func target() throws -> Target {
         let names = try NameCipher(vaultKey: vaultKey())
@@ -143,11 +143,32 @@ private enum Parser: String, CaseIterable {
                 let isAuthentic = (try? parsed.verified(vaultKey: key)) != nil
                 return isAuthentic && whole != input ? "a changed vault.json is believed" : nil
             }
+        case .journal: return try Self.journal()
         case .lengths: return Target(samples: [[UInt8](repeating: 0x11, count: 8)], keepsLength: true, violation: Self.checkLength)
         }
     }
 
     // MARK: samples and checks
+
+    private static func journal() throws -> Target {
+        let cipher = try JournalCipher(vaultKey: vaultKey(), epoch: 7)
+        let records = try (5...7).map { sequence in
+            JournalRecord(
+                sequence: sequence, seconds: 1, nanoseconds: 2, fileID: try fileID(), directoryID: directory(Vectors.all.rootDirectory), name: Array("name".utf8),
+                pieces: [.write(offset: 4096, bytes: Array("sealed".utf8)), .length(sequence), .zero(offset: 9, count: 10)])
+        }
+        let file = try records.flatMap { record in
+            var bytes = [UInt8](repeating: 0, count: record.size)
+            var span = bytes.mutableSpan
+            try cipher.seal(record, into: &span)
+            return bytes
+        }
+        return Target(samples: [file]) { input, _, mutator in
+            // What a holder of the key, but another program, could have sealed: no crash.
+            if input.count > 56 { _ = JournalRecord(parsing: input.span.slice(0, min(input.count, mutator.below(2) == 0 ? records[0].size - 16 : input.count))) }
+            return records.starts(with: cipher.records(in: input.span)) ? nil : "a changed record counts"
+        }
+    }
 
     private static func headers() throws -> [[UInt8]] {
         try [1, 134, 448].map { count in

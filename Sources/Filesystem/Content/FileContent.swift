@@ -46,6 +46,8 @@ package final class FileContent: @unchecked Sendable {
     var isUnknown = false
     /// The backing file is longer than its content needs, after a crash or an error.
     var isLengthDue = false
+    /// Read again after a record failed to reach the journal.
+    var isSettlingDue = false
     /// It was so when it was opened: its length did not tell the size.
     var wasLonger = false
     /// Whether set-id bits are kept by a caller.
@@ -224,7 +226,10 @@ package final class FileContent: @unchecked Sendable {
             changes.add(1, ordering: .releasing)
             defer { publish() }
             return try journalling { () throws(Errno) -> R in
-                if isLengthDue || (isRecovering && contentSize <= Self.recoveryLimit) { try finishUnfinished() }
+                if isLengthDue || isSettlingDue {
+                    isSettlingDue = false
+                    try finishUnfinished()
+                }
                 return try keepingSetID(body)
             }
         }

@@ -155,7 +155,7 @@ extension FileContent {
         do throws(Errno) {
             try load()
             // With a journal the next change does that: here one may just have failed to be recorded.
-            if !backing.isJournalled { try finishUnfinished() }
+            if backing.isJournalled { isSettlingDue = true } else { try finishUnfinished() }
         } catch {
             context.log.failed("reading \(label) again after a failed write", error)
             context.noteUnfinished()

@@ -1,0 +1,229 @@
+// The redo journal of an open vault: what programs count on is changed in its files only when that is durable, and comes back when nobody closed the vault.
+
+import Bytes
+import Foundation
+import Format
+import KeyManagement
+import Logging
+import POSIX
+import Testing
+
+@testable import Filesystem
+
+@Suite("Journal") struct JournalTests {
+    private let scratch: ScratchVault
+
+    init() throws { scratch = try ScratchVault() }
+
+    private func open(_ name: String) throws -> OpenFile { try scratch.vault.open(scratch.find(name).inode, writable: true) }
+
+    private func bytes(of file: OpenFile) throws -> [UInt8] {
+        var all = [UInt8](repeating: 0xee, count: Int(file.content.size) + 1)
+        var span = all.mutableSpan
+        let count = try file.read(into: &span, at: 0)
+        return Array(all.prefix(count))
+    }
+
+    /// The one backing file of the root.
+    private func stored() throws -> [UInt8] {
+        let name = try #require(try scratch.backingNames().first)
+        return Array(try Data(contentsOf: URL(fileURLWithPath: scratch.backing + "/" + name)))
+    }
+
+    /// The vault as it stands on disk at this moment, opened elsewhere: what a killed daemon leaves.
+    private func afterKill<R>(readOnly: Bool = false, _ body: (Vault) throws -> R) throws -> R {
+        let copy = scratch.base + "/copy-" + UUID().uuidString
+        try FileManager.default.copyItem(atPath: scratch.backing, toPath: copy)
+        let before = try Self.contents(of: copy)
+        let vault = try Vault(
+            opening: copy, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: readOnly,
+            log: VaultLog(Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+        let result = try body(vault)
+        try vault.close()
+        if readOnly { #expect(try Self.contents(of: copy) == before) }
+        return result
+    }
+
+    private static func contents(of directory: String) throws -> [String: Data] {
+        var all: [String: Data] = [:]
+        for path in try FileManager.default.subpathsOfDirectory(atPath: directory) where path != ".envelopefs/lock" {
+            all[path] = FileManager.default.contents(atPath: directory + "/" + path) ?? Data()
+        }
+        return all
+    }
+
+    private func read(_ name: String, in vault: Vault) throws -> [UInt8] {
+        let file = try vault.open(vault.lookup(Array(name.utf8).span, in: vault.root).inode, writable: false)
+        defer { file.release() }
+        return try bytes(of: file)
+    }
+
+    private func expectAfterKill(_ name: String, _ expected: [UInt8], _ what: Comment) throws {
+        for readOnly in [true, false] {
+            let found = try afterKill(readOnly: readOnly) { vault in try read(name, in: vault) }
+            #expect(found == expected, "\(what), read-only \(readOnly)")
+        }
+    }
+
+    @Test(arguments: [100, 3000, 10_000, 400_000])
+    func whatWasSyncedStandsUntilItsSuccessorIsDurable(size: Int) throws {
+        var dice = Dice(UInt64(size))
+        var plain = dice.bytes(size)
+        _ = try scratch.makeFile("a")
+        let file = try open("a")
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        let durable = try stored()
+        let change = dice.bytes(50)
+        try file.write(change.span, at: 20, isWriteBack: false)
+        plain.replaceSubrange(20..<70, with: change)
+        #expect(try stored() == durable, "the file was changed before the record was durable")
+        #expect(try bytes(of: file) == plain)
+        try expectAfterKill("a", plain, "with a record that was not synced")
+        try file.synchronize(dataOnly: true)
+        #expect(try stored() != durable)
+        #expect(try bytes(of: file) == plain)
+        try expectAfterKill("a", plain, "after the sync")
+        file.release()
+        try scratch.remount()
+        #expect(try read("a", in: scratch.vault) == plain)
+    }
+
+    @Test func anAppendedLogReadsBack() throws {
+        _ = try scratch.makeFile("log")
+        let file = try open("log")
+        var plain: [UInt8] = []
+        for number in 0..<300 {
+            let line = Array("line \(number) of a log that a program appends to\n".utf8)
+            try file.write(line.span, at: UInt64(plain.count), isWriteBack: true)
+            plain += line
+            if number % 7 == 0 { try file.synchronize(dataOnly: true) }
+            if number % 60 == 5 { try expectAfterKill("log", plain, "line \(number)") }
+        }
+        file.release()
+        try scratch.remount()
+        #expect(try read("log", in: scratch.vault) == plain)
+    }
+
+    /// Random changes of one file against an array, with syncs and kills.
+    @Test(arguments: 1...6)
+    func anyChangesReadBack(seed: UInt64) throws {
+        var dice = Dice(seed)
+        _ = try scratch.makeFile("f")
+        var file = try open("f")
+        var plain: [UInt8] = []
+        for step in 0..<120 {
+            let place = dice.below(plain.count + 300), count = 1 + dice.below(step % 5 == 0 ? 300_000 : 5000)
+            switch dice.below(9) {
+            case 0...3:
+                let change = dice.bytes(count)
+                try file.write(change.span, at: UInt64(place), isWriteBack: dice.below(2) == 0)
+                if plain.count < place + count { plain += [UInt8](repeating: 0, count: place + count - plain.count) }
+                plain.replaceSubrange(place..<place + count, with: change)
+            case 4:
+                let size = dice.below(4) == 0 ? 0 : dice.below(plain.count + 5000)
+                try file.content.truncate(to: UInt64(size))
+                plain = Array(plain.prefix(size)) + [UInt8](repeating: 0, count: max(0, size - plain.count))
+            case 5:
+                try file.content.allocate(mode: .punchHole, UInt64(place)..<UInt64(place + count))
+                for index in place..<max(place, min(place + count, plain.count)) { plain[index] = 0 }
+            case 6, 7: try file.synchronize(dataOnly: dice.below(2) == 0)
+            default:
+                if dice.below(3) == 0 {
+                    file.release()
+                    try scratch.remount()
+                    file = try open("f")
+                }
+            }
+            #expect(file.content.size == UInt64(plain.count))
+            if step % 4 == 0 { #expect(try bytes(of: file) == plain, "step \(step)") }
+            if step % 24 == 7 { try expectAfterKill("f", plain, "step \(step)") }
+        }
+        file.release()
+        try scratch.remount()
+        #expect(try read("f", in: scratch.vault) == plain)
+    }
+
+    @Test func aFullJournalIsTurnedOver() throws {
+        _ = try scratch.makeFile("big")
+        let file = try open("big")
+        var dice = Dice(3)
+        var plain = dice.bytes(6 << 20)
+        try file.write(plain.span, at: 0, isWriteBack: true)
+        try file.synchronize(dataOnly: true)
+        for round in 0..<9 {
+            plain = dice.bytes(6 << 20)
+            try file.write(plain.span, at: 0, isWriteBack: true)
+            for name in ["journal-0", "journal-1"] {
+                let size = try SharedDescriptor.open(scratch.backing + "/.envelopefs/" + name, .readOnly).status().size
+                #expect(UInt64(size) <= Journal.largestArea, "round \(round)")
+            }
+        }
+        try expectAfterKill("big", plain, "after 54 MiB of records")
+        file.release()
+        try scratch.remount()
+        #expect(try read("big", in: scratch.vault) == plain)
+    }
+
+    @Test func recordsOfARemovedFileMeetNobodyElse() throws {
+        _ = try scratch.makeFile("x", content: String(repeating: "old ", count: 500))
+        let file = try open("x")
+        try file.synchronize(dataOnly: false)
+        try file.write(Array("new".utf8).span, at: 5, isWriteBack: false)
+        try file.synchronize(dataOnly: true)
+        file.release()
+        try scratch.unlink("x")
+        _ = try scratch.makeFile("x")
+        try expectAfterKill("x", [], "an empty file of the same name")
+        _ = try scratch.makeFile("y", content: "other")
+        try scratch.rename("y", to: "x")
+        try expectAfterKill("x", Array("other".utf8), "another file of the same name")
+    }
+
+    @Test func aRenamedFileIsFound() throws {
+        let directory = try scratch.makeDirectory("d")
+        _ = try scratch.makeFile("a", content: String(repeating: "durable ", count: 1000))
+        let file = try open("a")
+        try file.synchronize(dataOnly: false)
+        try file.write(Array("changed".utf8).span, at: 4000, isWriteBack: false)
+        try file.synchronize(dataOnly: true)
+        try file.write(Array("again".utf8).span, at: 9, isWriteBack: false)
+        let plain = try bytes(of: file)
+        try scratch.vault.rename(Array("a".utf8).span, in: scratch.vault.root, to: Array("b".utf8).span, in: directory, .replace)
+        for readOnly in [true, false] {
+            try afterKill(readOnly: readOnly) { vault in
+                let inside = try vault.lookup(Array("d".utf8).span, in: vault.root).inode
+                let found = try vault.open(vault.lookup(Array("b".utf8).span, in: inside).inode, writable: false)
+                #expect(try bytes(of: found) == plain)
+                found.release()
+            }
+        }
+        file.release()
+    }
+
+    @Test func theTimeThatAProgramSetComesBack() throws {
+        _ = try scratch.makeFile("t", content: String(repeating: "durable ", count: 1000))
+        let file = try open("t")
+        try file.synchronize(dataOnly: false)
+        try file.write(Array("x".utf8).span, at: 0, isWriteBack: true)
+        let time = Timestamp(seconds: 1_000_000_000, nanoseconds: 5)
+        try file.content.setTimes(access: .omit, modification: .set(time))
+        try file.synchronize(dataOnly: true)
+        #expect(try file.content.status().modificationTime == time)
+        let shown = try afterKill { vault in try vault.lookup(Array("t".utf8).span, in: vault.root).status.modificationTime }
+        #expect(shown == time)
+        file.release()
+    }
+
+    @Test func aVaultWithoutJournalHasNone() throws {
+        let path = scratch.base + "/plain"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try Vault.create(at: path, keyring: scratch.keyring, key: scratch.key, keystoreHint: nil, hasJournal: false)
+        #expect(!FileManager.default.fileExists(atPath: path + "/.envelopefs/journal-0"))
+        let vault = try Vault(
+            opening: path, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: false,
+            log: VaultLog(Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+        #expect(vault.context.journal == nil)
+        try vault.close()
+    }
+}
