@@ -41,6 +41,7 @@ class Watch:
         self.pid = pid
         self.requests = Counter()
         self.calls = Counter()
+        self.notices = 0
         links = {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
         self.channels = {fd for fd, target in links.items() if target == "/dev/fuse"}
         if not self.channels:
@@ -97,6 +98,11 @@ class Watch:
                 opcode = int.from_bytes(bytes.fromhex(data.group(1).replace("\\x", ""))[4:8], sys.byteorder)
                 self.requests[REQUESTS.get(opcode, str(opcode))] += 1
             return
+        if name == "writev" and on_channel:
+            # An answer begins with its length and minus the errno; in a notice the second is its kind, which is more than zero.
+            data = re.search(r'"((?:\\x[0-9a-f]{2}){8})"', rest)
+            if data and int.from_bytes(bytes.fromhex(data.group(1).replace("\\x", ""))[4:8], sys.byteorder, signed=True) > 0:
+                self.notices += 1
         if resumed or on_channel or name in WAITING or name in STARTING:
             return
         self.calls[name] += 1
@@ -146,6 +152,8 @@ class Rows:
             print(f"{title:32} {each:7.2f} {what:12} (bound {bound}): {parts}")
             if each > bound:
                 self.failures.append(f"{title}: {each:.2f} {what}, bound {bound}")
+            if what == "requests" and watch.notices:
+                self.failures.append(f"{title}: {watch.notices} notices, and nobody but this program is told anything")
             if what == "requests" and each == 0:
                 self.failures.append(f"{title}: no request was seen")
 

@@ -49,7 +49,7 @@ extension Service {
 
     /// Seconds for which the kernel may keep attributes that it is about to be told. None for files with set-id bits: a write takes those away without telling the kernel.
     func lifetime(of inode: Inode, _ status: FileStatus) -> Double {
-        inode.statusToldAt.store(SystemClock.monotonicCoarse, ordering: .relaxed)
+        noteTold(inode)
         if inode.hasJustLostName { return 0 }
         if status.isRegular && status.mode & (FileMode.setUserID | FileMode.setGroupID) != 0 && clearsPrivileges.load(ordering: .relaxed) { return 0 }
         return options.attributeLifetime

@@ -223,7 +223,9 @@ import Synchronization
         worker.begin(request)
         // After the beginning is told, so that the watch sees it or is woken here (Watch.swift).
         wakeWatch()
+        service.serving.add(1, ordering: .sequentiallyConsistent)
         unsafe worker.serve(count: count, session: session)
+        service.serving.subtract(1, ordering: .sequentiallyConsistent)
         guard isInit else { return }
         if unsafe fuse_session_exited(session) != 0 { return end(.failed(.protocolError)) }
         state.withLock { $0.isAgreed = true }

@@ -14,6 +14,8 @@ import Synchronization
     let counters = Counters()
     /// libfuse's session, for notices to the kernel; 0 where there is none. INVARIANT: it lives while requests are served.
     let sessionAddress = Atomic<UInt>(0)
+    /// Requests that are being served at the moment.
+    let serving = Atomic<Int>(0)
     /// What the kernel offered and what was taken; set once, when INIT is answered.
     let agreement = Mutex<Agreement?>(nil)
     /// Whether the daemon clears set-id bits itself (Callbacks/Privileges.swift). Set with the agreement.

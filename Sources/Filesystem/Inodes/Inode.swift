@@ -28,8 +28,8 @@ package final class Inode: DescriptorHolder {
     /// Set when the object is known to have no `security.capability`, which the kernel asks for at every write.
     let hasNoCapability = Atomic<Bool>(false)
 
-    /// When the kernel was last told of its status (`SystemClock.monotonicCoarse`); the front door keeps it.
-    package let statusToldAt = Atomic<UInt64>(0)
+    /// When the kernel was last told of its status, and for whom; the front door keeps it (FUSE/Requests/LateAnswers.swift).
+    package let statusTold = Atomic<UInt64>(0)
 
     /// When it last lost one of several names (monotonic, in nanoseconds); 0 for never.
     private let lostNameAt = Atomic<UInt64>(0)
