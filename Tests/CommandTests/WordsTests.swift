@@ -22,8 +22,11 @@ import Testing
         #expect(words.isReadOnly && words.allowOther)
         #expect(words.kernelWords == ["noatime"])
         #expect(words.keystore == "/k=b" && words.logFile == "l")
-        try words.add("rw")
+        try words.add("rw,noawake")
         #expect(!words.isReadOnly)
+        #expect(words.kernelWords == ["noatime", "noawake"])
+        let plan = MountPlan(vault: "v", mountPoint: "m", keystore: "k", kernelWords: words.kernelWords)
+        #expect(plan.options.latencyDevice == nil && plan.options.extra == ["noatime"])
     }
 
     @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox", "fsname=x", "strictatime"])

@@ -30,8 +30,11 @@ extension RequestLoop {
     }
 
     /// Blocks until a request, or the end of the mount, is there.
-    func sleepUntilRequest() {
+    /// - Returns: whether that was soon.
+    func sleepUntilRequest() -> Bool {
         var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        unsafe poll(&descriptors, 1, -1)
+        if unsafe poll(&descriptors, 1, Wakefulness.patience) > 0 { return true }
+        wakefulness.whileAsleep { unsafe poll(&descriptors, 1, -1) }
+        return false
     }
 }

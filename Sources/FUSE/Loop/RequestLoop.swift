@@ -19,6 +19,7 @@ import Synchronization
     let news: @Sendable () -> Void
     let isWatched = Atomic<Bool>(false)
     let watchBell = Doorbell()
+    let wakefulness: Wakefulness
     private let state = Mutex(State())
 
     struct State {
@@ -40,6 +41,7 @@ import Synchronization
         self.service = service
         options = service.options
         descriptor = unsafe fuse_session_fd(session)
+        wakefulness = Wakefulness(service.options)
         self.news = news
     }
 
@@ -176,25 +178,34 @@ import Synchronization
     /// Reads and serves while it is this worker's turn.
     private func readRequests(_ worker: Worker) {
         var streak = 0
+        var small = 0
         while worker.isReading.load(ordering: .relaxed) {
             switch receive(worker) {
             case .request(let count, let hadToWait):
                 streak = hadToWait ? 0 : streak + 1
                 let request = worker.received(count)
                 if isHeavy(request) {
+                    wakefulness.noteHeavy()
                     relieve(worker)
-                } else if streak >= options.backlog {
-                    streak = 0
-                    reinforce()
+                } else {
+                    if request.isWaitedFor {
+                        small += 1
+                        wakefulness.noteSmall(small)
+                    }
+                    if streak >= options.backlog {
+                        streak = 0
+                        reinforce()
+                    }
                 }
                 serve(worker, request, count)
             case .quiet:
                 streak = 0
-                if !retire(worker) { sleepUntilRequest() }
+                if !retire(worker), !sleepUntilRequest() { small = 0 }
             case .ended(let ending):
                 return end(ending)
             }
         }
+        wakefulness.noteTurnLost()
     }
 
     /// How long making something durable took lately, in nanoseconds; long until it is known.

@@ -34,6 +34,8 @@ import Glibc
     var unique: UInt64 { header(\.unique) ?? 0 }
     /// Who asks.
     var asker: (userID: UInt32, processID: Int32) { (header(\.uid) ?? 0, Int32(truncatingIfNeeded: header(\.pid) ?? 0)) }
+    /// Whether a program waits for the answer; what the kernel sends by itself names nobody.
+    var isWaitedFor: Bool { asker.processID != 0 }
     /// What the kernel offers in INIT.
     var offeredFlags: UInt32 { argument(\fuse_init_in.flags) ?? 0 }
 

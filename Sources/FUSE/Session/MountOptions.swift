@@ -50,6 +50,10 @@ package struct MountOptions: Sendable {
     package var maxReaders = 2
     /// How long a thread looks for the next request before it sleeps, in nanoseconds.
     package var spin: UInt64 = 50_000
+    /// By which device CPUs are kept from halting while small requests come (Loop/Wakefulness.swift); nil: they are not.
+    package var latencyDevice: String? = "/dev/cpu_dma_latency"
+    /// Machines with more CPUs are left alone.
+    package var mostCPUsAwake = 8
     /// Requests taken without any pause after which a second thread reads too.
     package var backlog = 16
     /// After how many milliseconds in one request another thread takes over the reading.

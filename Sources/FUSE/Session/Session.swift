@@ -137,6 +137,7 @@ import Synchronization
 
     private func finish(_ watch: Thread?) {
         loop.join()
+        loop.wakefulness.letGo()
         loop.watchBell.ring()
         do throws(Errno) {
             try watch?.join()

@@ -40,6 +40,8 @@ struct MountPlan: Equatable {
             case "nosuid": options.allowsSetUserID = false
             case "dev": options.allowsDevices = true
             case "nodev": options.allowsDevices = false
+            case "awake": options.latencyDevice = MountOptions().latencyDevice
+            case "noawake": options.latencyDevice = nil
             default: options.extra.append(word)
             }
         }

@@ -13,6 +13,8 @@ struct MountWords: Equatable {
 
     private static let forKernel: Set<String> = [
         "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "dirsync", "sync", "async",
+        // For the front door, which takes them out.
+        "awake", "noawake",
     ]
     /// Words that fstab uses for itself, and what is so anyway.
     private static let ignored: Set<String> = [
