@@ -28,6 +28,18 @@ struct BlockLayoutTests {
         for length in Vectors.all.lengths { #expect(BlockLayout.backingLength(ofContent: length.size) == length.backing) }
     }
 
+    @Test func groupsEndWhereTheNextOnesSlotsBegin() {
+        #expect(BlockLayout.groupEnd(ofBacking: 0) == 0)
+        for block in edgeBlocks where block < 1 << 49 {
+            let next = (block + 16) / 64 * 64 + 48
+            let end = BlockLayout.slotOffset(of: next)
+            #expect(end % page == 0)
+            for length in [BlockLayout.slotOffset(of: block) + 1, BlockLayout.blockOffset(of: block) + 1, BlockLayout.blockOffset(of: block) + page] {
+                #expect(BlockLayout.groupEnd(ofBacking: length) == end, "block \(block)")
+            }
+        }
+    }
+
     /// The first groups, walked page by page as the picture in the specification draws them, without the formula.
     @Test func walkingTheFileGivesTheSamePlaces() {
         var block: UInt64 = 0, number: UInt64 = 0

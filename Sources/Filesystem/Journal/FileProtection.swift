@@ -13,7 +13,7 @@ final class FileProtection: @unchecked Sendable {
     /// Nil when the vault is only read: the records were taken in when it was opened.
     let journal: Journal?
     private let access: OwnerAccess
-    /// Bytes before this are changed through the journal; a multiple of the page's size.
+    /// Bytes before this are changed through the journal: whole groups, since slots and blocks have to go the same way.
     private var protectedEnd: UInt64 = 0
     /// A cut stands in the journal: as long as it does, everything goes through it.
     private var isCut = false
@@ -80,7 +80,7 @@ final class FileProtection: @unchecked Sendable {
     func noteMetadata() { isMetadataChanged.store(true, ordering: .releasing) }
 
     /// What stands in the first `length` bytes may be counted on from now on.
-    func protect(_ length: UInt64) { protectedEnd = max(protectedEnd, (length + 4095) & ~4095) }
+    func protect(_ length: UInt64) { protectedEnd = max(protectedEnd, BlockLayout.groupEnd(ofBacking: length)) }
 
     // MARK: reading
 
@@ -161,7 +161,7 @@ final class FileProtection: @unchecked Sendable {
             try commit()
             if isShorter { try flush() }
         }
-        if isShorter { protectedEnd = min(protectedEnd, (length + 4095) & ~4095) }
+        if isShorter { protectedEnd = min(protectedEnd, BlockLayout.groupEnd(ofBacking: length)) }
     }
 
     /// Records that a range becomes zeros; false where that may be done without a record.

@@ -102,6 +102,12 @@ package enum BlockLayout {
         return Extent(size: size, form: isSlotPage ? .slotPage : .blocks)
     }
 
+    /// Where the group ends that holds the last of `length` backing bytes: the first byte after all its blocks; 0 for no byte.
+    package static func groupEnd(ofBacking length: UInt64) -> UInt64 {
+        if length == 0 { return 0 }
+        return (65 * (((length - 1) / page + 16) / 65 + 1) - 16) * page
+    }
+
     /// What stands at `offset` of the backing file of a file that is not inline.
     package static func place(ofBacking offset: UInt64) -> Place {
         if offset < stateOffset { return .header }
