@@ -14,7 +14,7 @@ import subprocess
 import time
 
 from comparing import BLOCK, differences, snapshot
-from envelope.journal import LENGTH, NO_ID, WRITE, ZERO, Piece, journal_key, seal_record
+from envelope.journal import LENGTH, WRITE, ZERO, Piece, journal_key, seal_record
 from envelope.keys import VaultKeys, vault_context
 from envelope.keystore import Keystore
 from envelope.names import RESERVED, BackingName
@@ -100,46 +100,39 @@ def difference(before, after, dice):
 
 
 def backing_id(data):
-    return data[12:28] if data[:8] == b"ENVELOPE" else NO_ID
+    return data[12:28] if data[:8] == b"ENVELOPE" else None
 
 
 def wind_back(lab, old, dice, epoch):
     """Gives the files of the vault the bytes that they have in *old*, and writes what lies between into its journal; how many files, how many records."""
     key, now = journal_key(vault_key(lab), epoch), Files(lab.vault)
     queues = []
-    for stream, (number, after) in enumerate(sorted(now.bytes.items())):
+    for number, after in sorted(now.bytes.items()):
         before = old.bytes.get(number, b"")
         path, directory, name = dice.choice(now.places[number])
         moved = [place for place in old.places.get(number, []) if place[2] != name]
-        if before == after and dice.random() < 0.8:
+        # A header never gets another id while the journal has records of the file.
+        if backing_id(before) is None or backing_id(before) != backing_id(after) or before == after and dice.random() < 0.8:
             continue
         with open(path, "r+b", buffering=0) as file:
             file.truncate(0)
             file.write(before)
-        if not before and after and dice.random() < 0.4:
-            os.truncate(path, len(after))  # the length came to disk, no page did
         os.utime(path, ns=(0, dice.randrange(1 << 60)))
         groups = [pieces for pieces in difference(before, after, dice) if pieces]
-        # The first record has the id that the header has on disk: a later one may be of a new header.
-        groups.insert(0, [])
-        # An empty file is known by its place alone. Any other by its id too, under a name of former times, or none.
-        wrong = [] if not any(before[:512]) else [(old_place[1], old_place[2]) for old_place in moved] + [(directory, b"")]
-        queue = []
-        for pieces in groups:
-            place = dice.choice([(directory, name)] + wrong)
-            queue.append([stream + 1, pieces, place, NO_ID if dice.random() < 0.2 else backing_id(before or after), 0])
-        queue[0][3] = backing_id(before)
-        queue[-1][2:] = [(directory, name) if not any(before[:512]) else dice.choice([(directory, name)] + wrong), backing_id(after), now.mtimes[number]]
+        # A file is known by its id, also under a name of former times, or none.
+        wrong = [(old_place[1], old_place[2]) for old_place in moved] + [(directory, b"")]
+        queue = [[backing_id(after), pieces, dice.choice([(directory, name)] + wrong), 0] for pieces in groups] or [[backing_id(after), [], (directory, name), 0]]
+        queue[-1][3] = now.mtimes[number]
         queues.append(queue)
     files = len(queues)
-    # What was removed: nobody has its id any more, and another file stands at its place.
-    some = dice.choice(sorted(number for number, data in Files(lab.vault).bytes.items() if any(data[:512])))
-    queues.append([[1 << 63, [Piece(WRITE, 0, 5000, bytes(5000))], now.places[some][0][1:], GONE, 1]])
+    # What was removed: nobody has its id any more, and other files stand at its places, one of them empty.
+    for some in dice.choice(sorted(now.places)), dice.choice(sorted(number for number, data in now.bytes.items() if not data)):
+        queues.append([[GONE, [Piece(WRITE, 0, 5000, bytes(5000))], now.places[some][0][1:], 1]])
     records, sequence = [], dice.randrange(1 << 40)
     while queues:
         queue = dice.choice(queues)
-        stream, pieces, (directory, name), file_id, mtime = queue.pop(0)
-        records.append(seal_record(key, sequence + len(records), pieces, stream, directory, name, file_id, mtime))
+        file_id, pieces, (directory, name), mtime = queue.pop(0)
+        records.append(seal_record(key, sequence + len(records), pieces, directory, name, file_id, mtime))
         queues = [queue for queue in queues if queue]
     write_journal(lab.vault, records, dice)
     return files, len(records)

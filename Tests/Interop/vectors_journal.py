@@ -29,12 +29,12 @@ class Journal:
     def journalRecords(self):
         for x in self.v["records"]:
             pieces = [journal.Piece(KINDS[p["kind"]], p["place"], p["count"], unhex(p["bytes"]) if "bytes" in p else None) for p in x["pieces"]]
-            file_id = unhex(x["fileID"]) if x["fileID"] else journal.NO_ID
+            file_id = unhex(x["fileID"])
             mtime = x["seconds"] * 10**9 + x["nanoseconds"]
             found = journal.Record(unhex(x["record"]), self.key)
-            equal((found.sequence, found.mtime_ns, found.stream, found.directory, found.file_id, found.name, found.pieces),
-                  (x["sequence"], mtime, x["stream"], unhex(x["directory"]), file_id, x["name"].encode(), pieces), x["what"])
-            equal(journal.seal_record(self.key, x["sequence"], pieces, x["stream"], unhex(x["directory"]), x["name"].encode(), file_id, mtime),
+            equal((found.sequence, found.mtime_ns, found.directory, found.file_id, found.name, found.pieces),
+                  (x["sequence"], mtime, unhex(x["directory"]), file_id, x["name"].encode(), pieces), x["what"])
+            equal(journal.seal_record(self.key, x["sequence"], pieces, unhex(x["directory"]), x["name"].encode(), file_id, mtime),
                   unhex(x["record"]), x["what"])
         return len(self.v["records"])
 

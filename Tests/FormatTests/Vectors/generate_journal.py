@@ -5,15 +5,15 @@ Golden bytes are forever: run this to add a vector, never to change one. All byt
 
     vaultKey        the vault key
     keys            [{epoch, key}]: the key of an epoch's records. All records below are of the first
-    records         [{what, sequence, seconds, nanoseconds, stream, directory, fileID, name, pieces, record}]: what a record of these values is, as a whole with its
-                    length and tag. fileID is null for none; name is the backing name as text, "" for not known;
+    records         [{what, sequence, seconds, nanoseconds, fileID, directory, name, pieces, record}]: what a record of these values is, as a whole with its
+                    length and tag. name is the backing name as text, "" for not known;
                     pieces [{kind "write" | "length" | "zero", place, count, bytes (of a write only)}]
     refused         [{what, record}]: none of these is a whole record, alone or as the first of a file; each differs from a right one in what it says. Where it is not
                     the tag or the length that is wrong, the tag is right for the bytes
     large           [{what, isWhole, begin, byte, count, end}]: the record is begin, count times that byte, end
     files           [{what, file, sequences}]: a journal file and the sequences of the records that are read from it, in order
     pairs           [{what, zero, one, sequences}]: journal-0 and journal-1, and the sequences that count, in the order in which they are applied
-    effects         [{what, before, records, after}]: a backing file, the records of its stream (whole, in order), and the file after them
+    effects         [{what, before, records, after}]: a backing file, its records (whole, in order), and the file after them
 """
 import json, pathlib, struct
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,7 +24,6 @@ VAULT_KEY = bytes(range(0x20, 0x40))
 FILE_ID = bytes(range(0x40, 0x50))
 ROOT = bytes(range(0x80, 0x88))
 EPOCH = 0x0123456789ABCDEF
-STREAM = 0xFEDCBA9876543210
 NAME = "SeO4ILiTbfXp2zMvlhUpNAvRMFYKsp1qgQ"
 WRITE, LENGTH, ZERO = 1, 2, 3
 KINDS = {WRITE: "write", LENGTH: "length", ZERO: "zero"}
@@ -49,12 +48,12 @@ def write(place, data):
     return piece(WRITE, place, len(data), data)
 
 
-def record(sequence, pieces, *, number=None, length=None, seconds=1790000000, nanoseconds=123456789, m=None, reserved=0, stream=STREAM,
+def record(sequence, pieces, *, number=None, length=None, seconds=1790000000, nanoseconds=123456789, m=None, reserved=0,
            directory=ROOT, file_id=FILE_ID, name=NAME, key=KEY, nonce=None, behind=b""):
     """A record with whatever of its fields is to be wrong; the tag is right for the bytes."""
     name = name.encode()
-    body = struct.pack("<IQqIHHQ", len(pieces) if number is None else number, sequence, seconds, nanoseconds, len(name) if m is None else m, reserved, stream)
-    body += directory + file_id + name + b"".join(pieces) + behind
+    body = struct.pack("<IQqIHH", len(pieces) if number is None else number, sequence, seconds, nanoseconds, len(name) if m is None else m, reserved)
+    body += file_id + directory + name + b"".join(pieces) + behind
     body = struct.pack("<I", 4 + len(body) + 16 if length is None else length) + body
     return body + AESGCM(key).encrypt(nonce or struct.pack("<Q4x", sequence), b"", body)
 
@@ -69,33 +68,33 @@ out = {"vaultKey": VAULT_KEY.hex(), "keys": [{"epoch": e, "key": derive(e).hex()
 
 # whole records
 given = [
-    ("write, length and zeros", 7, 1790000000, 123456789, STREAM, ROOT, FILE_ID, NAME,
+    ("write, length and zeros", 7, 1790000000, 123456789, ROOT, FILE_ID, NAME,
      [(WRITE, 4096, b"sealed bytes as they stand on disk"), (LENGTH, 8200, 0), (ZERO, 5000, 3000)]),
-    ("no piece, no name, no id", 0, 0, 0, 0, bytes(8), None, "", []),
-    ("greatest numbers, time before 1970", (1 << 64) - 2, -1, 999999999, (1 << 64) - 1, b"\xff" * 8, b"\xff" * 16, "n" * 255,
+    ("no piece, no name", 0, 0, 0, bytes(8), FILE_ID, "", []),
+    ("greatest numbers, time before 1970", (1 << 64) - 2, -1, 999999999, b"\xff" * 8, b"\xff" * 16, "n" * 255,
      [(LENGTH, (1 << 63) - 1, 0), (ZERO, 0, (1 << 63) - 1), (WRITE, (1 << 63) - 2, b"x")]),
-    ("a write of no byte", 9, 1, 2, 3, ROOT, FILE_ID, NAME, [(WRITE, 12, b"")]),
-    ("the same kind twice", 10, 1, 2, 3, ROOT, FILE_ID, NAME, [(ZERO, 0, 512), (WRITE, 0, b"a"), (WRITE, 0, b"b"), (ZERO, 0, 0)]),
+    ("a write of no byte", 9, 1, 2, ROOT, FILE_ID, NAME, [(WRITE, 12, b"")]),
+    ("the same kind twice", 10, 1, 2, ROOT, FILE_ID, NAME, [(ZERO, 0, 512), (WRITE, 0, b"a"), (WRITE, 0, b"b"), (ZERO, 0, 0)]),
 ]
 out["records"] = []
-for what, sequence, seconds, nanoseconds, stream, directory, file_id, name, pieces in given:
+for what, sequence, seconds, nanoseconds, directory, file_id, name, pieces in given:
     raw = [write(p, x) if k == WRITE else piece(k, p, x) for k, p, x in pieces]
-    whole = record(sequence, raw, seconds=seconds, nanoseconds=nanoseconds, stream=stream, directory=directory, file_id=file_id or bytes(16), name=name)
+    whole = record(sequence, raw, seconds=seconds, nanoseconds=nanoseconds, directory=directory, file_id=file_id, name=name)
     out["records"].append({
-        "what": what, "sequence": sequence, "seconds": seconds, "nanoseconds": nanoseconds, "stream": stream, "directory": directory.hex(),
-        "fileID": file_id and file_id.hex(), "name": name, "record": whole.hex(),
+        "what": what, "sequence": sequence, "seconds": seconds, "nanoseconds": nanoseconds, "directory": directory.hex(),
+        "fileID": file_id.hex(), "name": name, "record": whole.hex(),
         "pieces": [{"kind": KINDS[k], "place": p, "count": len(x) if k == WRITE else x} | ({"bytes": x.hex()} if k == WRITE else {}) for k, p, x in pieces]})
 
 # what is not whole
 some = [write(4096, b"some bytes"), piece(LENGTH, 5000, 0)]
 good = record(5, some)
 out["refused"] = [{"what": what, "record": data.hex()} for what, data in (
-    ("nothing", b""), ("zeros", bytes(4096)), ("length 79", record(5, [], file_id=bytes(16), name="", length=79)), ("length 0", record(5, some, length=0)),
+    ("nothing", b""), ("zeros", bytes(4096)), ("length 71", record(5, [], name="", length=71)), ("length 0", record(5, some, length=0)),
     ("length beyond the end", record(5, some, length=len(good) + 1)), ("length one less than the bytes that are sealed", record(5, some, length=len(good) - 1)),
     ("cut by one", good[:-1]), ("cut in its head", good[:40]),
     ("tag", flip(good, len(good) - 1)), ("a byte of the length", flip(good, 1)), ("number of pieces changed", flip(good, 4)), ("sequence changed", flip(good, 8)),
-    ("time changed", flip(good, 16)), ("stream changed", flip(good, 32)), ("directory changed", flip(good, 40)), ("file id changed", flip(good, 48)), ("name changed", flip(good, 64)),
-    ("a byte to write changed", flip(good, 64 + len(NAME) + 24)), ("place changed", flip(good, 64 + len(NAME) + 8)),
+    ("time changed", flip(good, 16)), ("file id changed", flip(good, 32)), ("directory changed", flip(good, 48)), ("name changed", flip(good, 56)),
+    ("a byte to write changed", flip(good, 56 + len(NAME) + 24)), ("place changed", flip(good, 56 + len(NAME) + 8)),
     ("of another epoch", record(5, some, key=derive(EPOCH + 1))), ("of another sequence's nonce", record(5, some, nonce=struct.pack("<Q4x", 6))),
     ("a byte behind the pieces", record(5, some, behind=b"\0")), ("one piece more than it says", record(5, some, number=1)),
     ("one piece fewer than it says", record(5, some, number=3)), ("a piece of which only its head fits in part", record(5, some[:1], number=2, behind=some[1][:23])),
@@ -106,8 +105,8 @@ out["refused"] = [{"what": what, "record": data.hex()} for what, data in (
     ("a length of 2^63", record(5, [piece(LENGTH, 1 << 63, 0)])), ("zeros to 2^63", record(5, [piece(ZERO, 1, (1 << 63) - 1)])),
     ("zeros beyond 2^64", record(5, [piece(ZERO, 2, (1 << 64) - 1)])), ("a write to 2^63", record(5, [write((1 << 63) - 1, b"x")])))]
 
-large = {count: record(5, [write(0, b"\x5a" * count)], name="") for count in (262144 - 80 - 24, 262145 - 80 - 24)}
-out["large"] = [{"what": f"a record of {len(r)} bytes", "isWhole": len(r) <= 262144, "begin": r[:88].hex(), "byte": 0x5A, "count": count, "end": r[-16:].hex()} for count, r in large.items()]
+large = {count: record(5, [write(0, b"\x5a" * count)], name="") for count in (262144 - 72 - 24, 262145 - 72 - 24)}
+out["large"] = [{"what": f"a record of {len(r)} bytes", "isWhole": len(r) <= 262144, "begin": r[:80].hex(), "byte": 0x5A, "count": count, "end": r[-16:].hex()} for count, r in large.items()]
 
 # files of records
 three = {n: record(n, [write(n, b"%d" % n)]) for n in range(30)}
@@ -119,7 +118,7 @@ def of(*numbers):
 
 out["files"] = [{"what": what, "file": data.hex(), "sequences": found} for what, data, found in (
     ("empty", b"", []), ("zeros", bytes(4096), []), ("three", of(5, 6, 7), [5, 6, 7]), ("three and zeros", of(5, 6, 7) + bytes(1000), [5, 6, 7]),
-    ("three and 79 bytes", of(5, 6, 7, 8)[:len(of(5, 6, 7)) + 79], [5, 6, 7]), ("the third cut", of(5, 6, 7)[:-1], [5, 6]),
+    ("three and 71 bytes", of(5, 6, 7, 8)[:len(of(5, 6, 7)) + 71], [5, 6, 7]), ("the third cut", of(5, 6, 7)[:-1], [5, 6]),
     ("the second damaged", of(5) + flip(of(6), 70) + of(7), [5]), ("the first damaged", flip(of(5), 70) + of(6, 7), []), ("made invalid", bytes(4096) + of(5, 6, 7), []),
     ("older ones behind", of(17, 18) + of(9, 10), [17, 18]), ("one left out", of(5, 7), [5]), ("one twice", of(5, 5, 6), [5]), ("beginning with 0", of(0, 1), [0, 1]),
     ("the last of another epoch", of(5, 6) + record(7, some, key=derive(1)), [5, 6]),

@@ -4,11 +4,10 @@ from .primitives import Refused, gcm_open, gcm_seal, hkdf, require, u16, u32, u6
 
 FILES = b"journal-0", b"journal-1"
 RECORD_MAX = 262144
-HEAD, PIECE_HEAD, TAG = 64, 24, 16
+HEAD, PIECE_HEAD, TAG = 56, 24, 16
 RECORD_MIN = HEAD + TAG
 WRITE, LENGTH, ZERO = 1, 2, 3
 BYTE_MAX = (1 << 63) - 1
-NO_ID = bytes(16)
 
 
 def journal_key(vault_key, epoch):
@@ -35,9 +34,8 @@ class Record:
         body = data[:-TAG]
         gcm_open(key, nonce(self.sequence), b"", data[-TAG:], body, "the record")
         self.mtime_ns = int.from_bytes(data[16:24], "little", signed=True) * 10**9 + u32(data, 24)
-        self.stream = u64(data, 32)
-        self.directory = data[40:48]
-        self.file_id = data[48:64]
+        self.file_id = data[32:48]
+        self.directory = data[48:56]
         length = u16(data, 28)
         require(u32(data, 24) < 10**9, "nanoseconds of a second or more")
         require(length <= 255 and HEAD + length <= len(body), "the record's name is too long")
@@ -91,12 +89,12 @@ def join(zero, one):
     return first + then if then[0].sequence == first[-1].sequence + 1 else first
 
 
-def seal_record(key, sequence, pieces, stream, directory, name, file_id=NO_ID, mtime_ns=0):
+def seal_record(key, sequence, pieces, directory, name, file_id, mtime_ns=0):
     """A whole record; only tests need it."""
     seconds, nanoseconds = divmod(mtime_ns, 10**9)
     body = b"".join(p.kind.to_bytes(4, "little") + bytes(4) + p.place.to_bytes(8, "little") + p.count.to_bytes(8, "little") + (p.data or b"")
                     for p in pieces)
     head = (len(pieces).to_bytes(4, "little") + sequence.to_bytes(8, "little") + seconds.to_bytes(8, "little", signed=True)
-            + nanoseconds.to_bytes(4, "little") + len(name).to_bytes(2, "little") + bytes(2) + stream.to_bytes(8, "little") + directory + file_id + name)
+            + nanoseconds.to_bytes(4, "little") + len(name).to_bytes(2, "little") + bytes(2) + file_id + directory + name)
     whole = (4 + len(head) + len(body) + TAG).to_bytes(4, "little") + head + body
     return whole + gcm_seal(key, nonce(sequence), b"", whole)[1]

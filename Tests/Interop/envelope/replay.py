@@ -5,7 +5,7 @@ import stat
 from bisect import bisect_right
 
 from .header import MAGIC, VERSION
-from .journal import LENGTH, NO_ID, WRITE
+from .journal import LENGTH, WRITE
 from .layout import SECTOR
 from .names import RESERVED, BackingName
 from .primitives import Foreign, u16
@@ -23,7 +23,7 @@ class Files:
     """What a replay must know of all files of the vault: their places and their ids, without any key."""
 
     def __init__(self, fd, root):
-        self.places, self.ids, self.empty = {}, {}, set()
+        self.places, self.ids = {}, {}
         self._walk(fd, root, True)
 
     def _walk(self, fd, directory, is_root=False):
@@ -51,37 +51,23 @@ class Files:
             sector = os.pread(file, SECTOR, 0)
         finally:
             os.close(file)
-        if not any(sector):
-            # A file whose length came to disk and its first page did not is as empty as one of length 0.
-            self.empty.add(number)
-        elif sector[:8] == MAGIC and u16(sector, 8) == VERSION and len(sector) >= 28:
+        if sector[:8] == MAGIC and u16(sector, 8) == VERSION and len(sector) >= 28:
             self.ids.setdefault(sector[12:28], []).append(number)
 
 
 def assign(records, files):
     """{inode: its records, in order}."""
-    streams = {}
-    for record in records:
-        streams.setdefault(record.stream, []).append(record)
     found = {}
-    for stream, mine in streams.items():
-        known = [number for record in mine if record.file_id != NO_ID for number in files.ids.get(record.file_id, [])]
-        at_places = [number for record in reversed(mine) for number in _at(record, files) if number in known]
-        if known:
-            found[stream] = (at_places or known)[0]
-    # An empty file says nothing of itself: it is of the stream that named its place last, of those that are not found by an id.
-    taken = set(found.values())
     for record in reversed(records):
-        if record.stream not in found:
-            for number in _at(record, files):
-                if number in files.empty and number not in taken:
-                    found[record.stream] = number
-                    taken.add(number)
-                    break
+        known = files.ids.get(record.file_id, [])
+        at_place = [number for number in _at(record, files) if number in known]
+        if at_place:
+            found.setdefault(record.file_id, at_place[0])
     changed = {}
     for record in records:
-        if record.stream in found:
-            changed.setdefault(found[record.stream], []).append(record)
+        number = found.get(record.file_id) or next(iter(files.ids.get(record.file_id, [])), None)
+        if number is not None:
+            changed.setdefault(number, []).append(record)
     return changed
 
 
