@@ -13,7 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent / "PowerCut"))
 
-from history import BLOCK, Expectation, History, move  # noqa: E402
+from expectation import BLOCK, Expectation, move  # noqa: E402
+from history import History  # noqa: E402
 from workloads import text  # noqa: E402
 
 EVER = float("inf")
@@ -23,9 +24,9 @@ FILES = 8
 class Interrupted(History):
     """A history whose last thing may have been done or not."""
 
-    def _do(self, kind, work, **more):
+    def do(self, kind, work, **more):
         try:
-            return super()._do(kind, work, **more)
+            return super().do(kind, work, **more)
         except OSError:
             self.note(kind, EVER, **more)
             raise

@@ -159,13 +159,13 @@ class Vault:
             raise Failure(f"envelopefs {' '.join(map(str, words))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
-    def init(self):
+    def init(self, *options):
         if self.substitute:
             self.vault.mkdir()
             return self
         (self.base / "runtime").mkdir(mode=0o700, exist_ok=True)
         (self.base / "keystore").mkdir(mode=0o700, exist_ok=True)
-        self.command("init", self.vault)
+        self.command("init", self.vault, *options)
         return self
 
     def mount(self, *more_options):

@@ -85,7 +85,7 @@ class Trace:
         if not match:
             raise Unreadable(line[:120])
         thread, time, rest = match[1], float(match[2]), match[3]
-        if rest.startswith(("+++", "---")):
+        if rest.startswith(("+++", "---")) or rest.endswith("<detached ...>"):
             return
         if rest.endswith("<unfinished ...>"):
             self._pending[thread] = (time, rest[:-len("<unfinished ...>")].rstrip())
@@ -189,6 +189,8 @@ class Trace:
         opened = self._descriptor(f"{result}{more.strip()}")
         self._opened[result] = opened
         flags = words[2].split("|")
+        if self._inside(opened) is not None and {"O_SYNC", "O_DSYNC"} & set(flags):
+            raise Unreadable("the daemon opens a file of its vault for synchronous writes, which this test does not model")
         if "O_CREAT" in flags or "O_TMPFILE" in flags:
             self._add("create", began, ended, opened)
         if "O_TRUNC" in flags:
@@ -198,6 +200,8 @@ class Trace:
         path = self._descriptor(words[0])
         if self._inside(path) is None:
             return
+        if name == "pwritev2" and words[-1] != "0":
+            raise Unreadable(f"a write with flags {words[-1]}, which this test does not model")
         if name == "write" or name == "pwrite64":
             data = text(words[1])
         else:

@@ -1,22 +1,23 @@
 #!/usr/bin/python3
 """Cuts the power under a vault: records what the daemon does to it, rebuilds states that a power cut may leave, and looks at each.
 
-    powercut.py [--states N] [--recordings N] [--seed S] [--mounted N] [WORKLOAD ...]
-    powercut.py --plant           must find lost files
+    powercut.py [--states N] [--recordings N] [--seed S] [--mounted N] [--no-journal] [WORKLOAD ...]
+    powercut.py --plant [all|journal|files]        must find lost files
 
 Needs strace, and the right to trace and to mount. Each state is read by the independent decryptor; `--mounted` of them through a
-mount as well. What was synced and not touched since must read back (SECURITY.md says how far), every block must be one that a
-program has written, and no state may keep the vault from being opened or mounted.
+mount as well, and by `check`. What was synced must read back (expectation.py and SECURITY.md say how far, with a journal and without),
+every block must be one that a program has written, and no state may keep the vault from being opened or mounted. The workload `replay` cuts the
+power a second time, while a mount replays the journal of a state. git and SQLite judge for themselves.
 """
 
 import argparse
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,217 +26,136 @@ sys.dont_write_bytecode = True
 
 from envelope.keystore import Keystore  # noqa: E402
 from envelope.primitives import Refused  # noqa: E402
-from envelope.vault import Vault as Decrypted  # noqa: E402
-from disk import Disk  # noqa: E402
-from history import BLOCK, History  # noqa: E402
-from calls import CALLS, SYNCS, Trace  # noqa: E402
+from programs import PROGRAMS  # noqa: E402
+from reading import Tree, through_mount  # noqa: E402
+from recording import PLANTS, record, record_mount  # noqa: E402
 from vault import Failure, Vault  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
+from workloads_journal import JOURNAL_WORKLOADS  # noqa: E402
 
 
-class Reader:
-    """A file as it reads: `blocks` {number: bytes, None where refused}."""
+class Changes:
+    """A workload of single operations in a History, which says what must be there."""
 
-    def __init__(self, size=0, refusal=None):
-        self.size, self.refusal, self.blocks = size, refusal, {}
+    def __init__(self, work):
+        self.work = work
 
+    def judge(self, state, keystore, history, end, promise):
+        """What is wrong, and how the state reads."""
+        tree = Tree(state, keystore)
+        expected = history.at(end)
+        faults = expected.judge(tree, promise)
+        tree.torn = expected.torn
+        return faults + [f"{path}: {why}" for path, why in tree.problems if "without its side file" not in why], tree
 
-class Tree(dict):
-    """Visits a vault with the decryptor: plain path to what stands there."""
-
-    def __init__(self, path, keystore):
-        super().__init__()
-        vault = Decrypted(os.fsencode(str(path)), keystore)
-        try:
-            self._vault = vault
-            vault.walk(self)
-            self.problems = [(path, why) for path, why in vault.problems if path not in (b"/" + os.fsencode(own) for own in self)]
-        finally:
-            vault.close()
-
-    def enter(self, path, item, fd):
-        if item is not None:
-            self[os.fsdecode(path[1:])] = "directory"
-
-    def leave(self, path, item, fd):
+    def end(self):
         pass
 
-    def item(self, path, item):
-        path = os.fsdecode(path[1:])
-        if item.kind == "link":
-            self[path] = ("link", self._vault.target(item))
-        elif item.kind == "file":
-            self[path] = self._file(item)
 
-    def _file(self, item):
-        fd = self._vault.open_file(item)
-        try:
-            content = self._vault.content(fd)
-            reader = Reader(content.size)
-            for offset, data, refusal in content.extents():
-                width = min(BLOCK, content.size - offset)
-                reader.blocks[offset // BLOCK] = None if refusal is not None else bytes(width) if data is None else data
-            return reader
-        except Refused as why:
-            return Reader(refusal=str(why))
-        finally:
-            os.close(fd)
+SINGLE = WORKLOADS | JOURNAL_WORKLOADS
+# Those whose states are worth a replay: they leave records.
+REPLAYED = ["log", "overwrite", "small", "cut", "mixed", *JOURNAL_WORKLOADS]
+ALL = [*SINGLE, "replay", *PROGRAMS]
 
 
-class Recording:
-    """One workload in one vault: what the daemon did, and what was acknowledged."""
-
-    def __init__(self, lab, workload, choice, ending):
-        self.name, self.lab = workload, lab
-        self.before = lab.base / "before"
-        shutil.copytree(lab.vault, self.before, symlinks=True)
-        output = lab.base / "trace"
-        lab.wrapper = ["strace", "-D", "-f", "-qq", "-ttt", "-y", "-xx", "-s", "8388608", "-e", "trace=" + CALLS, "-e", "signal=none", "-o", str(output)]
-        lab.mount()
-        lab.wrapper = []
-        self.history = History(lab.mount_point)
-        try:
-            WORKLOADS[workload](self.history, choice)
-            if ending == "unmount":
-                self.history.close_all()
-                lab.unmount()
-            else:
-                lab.kill()
-        finally:
-            self.history.close_all()
-        wait_for_tracer(output)
-        self.calls = Trace(output, lab.vault).calls
-
-    def forget_syncs(self):
-        """A planted fault: content and names that the daemon made durable count as if it had not."""
-        self.calls = [call for call in self.calls if call.kind not in SYNCS or (call.path or b"").startswith(b".envelopefs")]
-
-    def states(self, count, choice):
-        """Yields (moment, function that writes one state): spread over all moments between two calls."""
-        moments = [choice.randrange(len(self.calls)) for _ in range(count - 1)] + [len(self.calls) - 1]
-        moments.sort()
-        disk = Disk(self.before)
-        place = 0
-        for index, call in enumerate(self.calls):
-            disk.apply(index, call)
-            end = self.calls[index + 1].moment if index + 1 < len(self.calls) else float("inf")
-            while place < len(moments) and moments[place] == index:
-                place += 1
-                yield index, end, disk
+def workload(name):
+    return PROGRAMS[name]() if name in PROGRAMS else Changes(SINGLE[name])
 
 
-def wait_for_tracer(output):
-    """strace ends by itself when the daemon has."""
-    deadline = time.monotonic() + 30
-    wanted = str(output).encode()
-    while time.monotonic() < deadline:
-        for entry in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                words = Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if wanted in words and words[0].endswith(b"strace"):
-                break
+class Run:
+    """One recording of one workload."""
+
+    def __init__(self, lab, name, seed, settings):
+        self.lab, self.name, self.seed, self.settings = lab, name, seed, settings
+        self.choice = random.Random(f"{name} {seed}")
+        self.keystore = Keystore(str(lab.keystore), passphrase=lab.passphrase_file.read_bytes().strip())
+        features = json.loads((lab.vault / ".envelopefs" / "vault.json").read_text().split("\n")[0])["features"]
+        self.promise = settings.promise or ("journal" if "JOURNAL" in features else "blocks")
+        self.looked = self.mounted = self.wrong = self.records = self.torn = 0
+
+    def whole(self):
+        """All states; how many were wrong."""
+        name = self.choice.choice(REPLAYED) if self.name == "replay" else self.name
+        self.work = workload(name)
+        states, self.history = record(self.lab, self.work, self.choice)
+        if self.settings.plant:
+            states.forget_syncs(self.settings.plant)
+        if self.name == "replay":
+            self._replays(states)
         else:
-            return
-        time.sleep(0.05)
-    raise Failure("strace does not end")
+            self._look_at(states, self.settings.states, None, "")
+        print(f"{self.name}{' of ' + name if name != self.name else ''} seed {self.seed}: {len(states.calls)} calls, {self.looked} states, {self.records} with records, "
+              f"{self.torn} with new blocks torn, {self.mounted} mounted, {self.wrong} wrong", flush=True)
+        return self.wrong
 
+    def _look_at(self, states, count, fixed_end, what):
+        every = max(1, count // self.settings.mounted) if self.settings.mounted else 0
+        state = self.lab.base / "state"
+        for number, (index, end, disk) in enumerate(states.some(count, self.choice)):
+            disk.write_state(state, self.choice)
+            faults = self._faults(state, end if fixed_end is None else fixed_end, every and number % every == every - 1)
+            self.looked += 1
+            if faults:
+                self.wrong += 1
+                if self.wrong <= self.settings.show:
+                    call = states.calls[index]
+                    print(f"{self.name} seed {self.seed} {what}state {number}, after call {index} of {len(states.calls)} ({call.kind} {call.path} {call.offset}):")
+                    for fault in faults[:6]:
+                        print("   ", fault)
+                if self.settings.keep:
+                    shutil.copytree(state, Path(self.settings.keep) / f"{self.name}-{self.seed}-{what}{number}", symlinks=True)
+            shutil.rmtree(state)
 
-def through_mount(lab, state, tree):
-    """Mounts a state: it must mount, read as the decryptor says, take new files, and be whole after the unmount."""
-    lab.vault = state
-    lab.mount()
-    try:
-        for path, reader in tree.items():
-            if isinstance(reader, Reader):
-                compare(lab.mount_point / path, path, reader)
-        (lab.mount_point / "after the cut").write_bytes(b"x" * 5000)
-        if (lab.mount_point / "after the cut").read_bytes() != b"x" * 5000:
-            raise Failure("a new file does not read back")
-    finally:
-        lab.unmount()
-
-
-def compare(place, path, reader):
-    try:
-        with open(place, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            if reader.refusal is not None:
-                # The daemon opens inline content when it is read.
-                os.pread(file.fileno(), BLOCK, 0)
-                raise Failure(f"{path}: reads, and the decryptor refuses it: {reader.refusal}")
-            if size != reader.size:
-                raise Failure(f"{path}: {size} bytes, and the decryptor finds {reader.size}")
-            for number, expected in reader.blocks.items():
-                try:
-                    found = os.pread(file.fileno(), BLOCK, number * BLOCK)
-                except OSError:
-                    found = None
-                if found != expected:
-                    raise Failure(f"{path}: block {number} reads as {found and found[:32]}, the decryptor has {expected and expected[:32]}")
-    except OSError as error:
-        if reader.refusal is None:
-            raise Failure(f"{path}: {error}, and the decryptor opens it") from error
-
-
-def run(lab, workload, seed, settings):
-    choice = random.Random(f"{workload} {seed}")
-    recording = Recording(lab, workload, choice, "unmount" if choice.random() < 0.3 else "kill")
-    if settings.plant:
-        recording.forget_syncs()
-    keystore = Keystore(str(lab.keystore), passphrase=lab.passphrase_file.read_bytes().strip())
-    every = max(1, settings.states // max(1, settings.mounted)) if settings.mounted else 0
-    state = lab.base / "state"
-    wrong = mounted = 0
-    for number, (index, end, disk) in enumerate(recording.states(settings.states, choice)):
-        disk.write_state(state, choice)
+    def _faults(self, state, end, is_mounted):
         try:
-            tree = Tree(state, keystore)
-            faults = recording.history.at(end).judge(tree, settings.promise)
-            faults += [f"{path}: {why}" for path, why in tree.problems if b"without its side file" not in why.encode()]
-            if not faults and every and number % every == every - 1:
-                mounted += 1
-                through_mount(lab, state, tree)
+            faults, tree = self.work.judge(state, self.keystore, self.history, end, self.promise)
+            self.records += tree.records > 0
+            self.torn += tree.torn
+            if not faults and is_mounted:
+                self.mounted += 1
+                through_mount(self.lab, state, tree, self.promise)
+            return faults
         except (Refused, OSError, Failure) as error:
-            faults = [f"{type(error).__name__}: {error}"]
-        if faults:
-            wrong += 1
-            if wrong <= settings.show:
-                print(f"{workload} seed {seed} state {number}, after call {index} ({recording.calls[index].kind} {recording.calls[index].path}):")
-                for fault in faults[:6]:
-                    print("   ", fault)
-            if settings.keep:
-                shutil.copytree(state, Path(settings.keep) / f"{workload}-{seed}-{number}", symlinks=True)
-        shutil.rmtree(state)
-    print(f"{workload} seed {seed}: {len(recording.calls)} calls, {settings.states} states, {mounted} of them mounted, {wrong} wrong", flush=True)
-    return wrong
+            return [f"{type(error).__name__}: {error}"]
+
+    def _replays(self, states):
+        """Mounts some states, and cuts the power under each of these mounts. What was promised before the first cut is so after the second."""
+        each = 20
+        first = self.lab.base / "first state"
+        for number, (_, end, disk) in enumerate(states.some(max(1, self.settings.states // each), self.choice)):
+            disk.write_state(first, self.choice)
+            if self._faults(first, end, False):
+                raise Failure("a state is wrong before it is mounted: run the workload itself")
+            self._look_at(record_mount(self.lab, first, self.choice), each, end, f"replay {number} ")
+            shutil.rmtree(first)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(WORKLOADS))
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(ALL))
     parser.add_argument("--states", type=int, default=100, help="of each recording")
     parser.add_argument("--recordings", type=int, default=1, help="of each workload")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--mounted", type=int, default=2, help="states of each recording that are mounted")
-    parser.add_argument("--promise", choices=["blocks", "tails"], default="blocks")
-    parser.add_argument("--plant", action="store_true", help="forget every sync of the daemon's: the test must find something wrong")
+    parser.add_argument("--no-journal", action="store_true", help="a vault without a journal, and what is promised of that")
+    parser.add_argument("--promise", choices=["blocks", "tails", "journal"], help="judge by this, whatever the vault is")
+    parser.add_argument("--plant", nargs="?", const="all", choices=PLANTS, help="forget syncs of the daemon's: the test must find something wrong")
     parser.add_argument("--show", type=int, default=3, help="how many wrong states are told of each recording")
     parser.add_argument("--keep", help="a directory for the wrong states")
     settings = parser.parse_args()
-    workloads = settings.workloads or list(WORKLOADS)
-    if not set(workloads) <= set(WORKLOADS):
-        parser.error("there are " + ", ".join(WORKLOADS))
+    workloads = settings.workloads or [name for name in ALL if not settings.no_journal or name in WORKLOADS]
+    if not set(workloads) <= set(ALL):
+        parser.error("there are " + ", ".join(ALL))
     first = settings.seed if settings.seed is not None else random.randrange(1 << 30)
     os.environ.setdefault("ENVELOPEFS_TEST_DIR", "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
     wrong = states = 0
     for seed in range(first, first + settings.recordings):
-        for workload in workloads:
+        for name in workloads:
             with Vault(prefix="efs-powercut-") as lab:
-                lab.init()
-                wrong += run(lab, workload, seed, settings)
-                states += settings.states
+                lab.init(*["--no-journal"] if settings.no_journal else [])
+                run = Run(lab, name, seed, settings)
+                wrong += run.whole()
+                states += run.looked
     print(f"{states} states, {wrong} wrong")
     if settings.plant:
         return 0 if wrong else 1
