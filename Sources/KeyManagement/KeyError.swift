@@ -26,6 +26,8 @@ package enum KeyError: Error, Equatable, Sendable {
     case protected(KeyID)
     /// Nothing in the key's nature allows this; the text says why.
     case unsupportedOperation(String)
+    /// Material to be imported was not wrapped for the parameters of its token, or has not 32 bytes.
+    case invalidMaterial
     /// The material is not the one that was imported before.
     case incorrectKeyMaterial
     case invalidImportToken
@@ -54,7 +56,7 @@ package enum KeyError: Error, Equatable, Sendable {
         case .expiredImportToken: "ExpiredImportTokenException"
         case .invalidMarker: "InvalidMarkerException"
         case .dryRun: "DryRunOperationException"
-        case .invalidCiphertext: "InvalidCiphertextException"
+        case .invalidCiphertext, .invalidMaterial: "InvalidCiphertextException"
         case .incorrectKey: "IncorrectKeyException"
         case .alreadyExists: "AlreadyExistsException"
         case .validation: "ValidationException"
@@ -83,6 +85,7 @@ extension KeyError: CustomStringConvertible {
         case .versionTooOld(let key, let version, let minimum): "key \(key) opens versions from \(minimum) on, and this was made by version \(version)"
         case .protected(let key): "key \(key) is protected from deletion"
         case .unsupportedOperation(let why): why
+        case .invalidMaterial: "the wrapped material was not encrypted with the public key that came with the token, or has not 32 bytes"
         case .incorrectKeyMaterial: "the material is not the one that this key had before"
         case .invalidImportToken: "the import token is not that of the last parameters for import of this key"
         case .expiredImportToken: "the import token is older than 24 hours; get new parameters for import"

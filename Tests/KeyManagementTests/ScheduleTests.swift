@@ -122,6 +122,17 @@ struct ScheduleTests {
         #expect(try open().describe(key).currentVersion == 4)
     }
 
+    @Test func aSecretThatIsDeletedWhileTheClockIsBackWaitsItsDays() throws {
+        try PasswordSafe(keystore).create(SecretMetadata(name: "mail"), value: secret("v"))
+        let right = time.read()
+        time.advance(days: -100)
+        #expect(try PasswordSafe(keystore).delete("mail", days: 7) == right + 7 * 86_400)
+        time.advance(days: 100 + 6)
+        let opened = try open()
+        #expect(opened.openingReport.destroyedSecrets == 0)
+        #expect(throws: Never.self) { try PasswordSafe(opened).restore("mail") }
+    }
+
     @Test func importedMaterialExpires() throws {
         let key = KeyReference(try keystore.createKey(origin: .external))
         let parameters = try keystore.parametersForImport(of: key, keySize: 2048)
@@ -144,14 +155,17 @@ struct ScheduleTests {
         // Only the same material may come back.
         let again = try keystore.parametersForImport(of: key, keySize: 2048)
         #expect(failure { try keystore.importMaterial(wrapped.span, token: parameters.token, into: key) } as? KeyError == .invalidImportToken)
-        #expect(failure { try keystore.importMaterial(wrapped.span, token: again.token, into: key) } as? KeyError == .invalidCiphertext)
+        #expect(failure { try keystore.importMaterial(wrapped.span, token: again.token, into: key) } as? KeyError == .invalidMaterial)
         let other = try keystore.wrapForImport([UInt8](repeating: 8, count: 32), key)
         #expect(failure { try keystore.importMaterial(other.span, token: again.token, into: key) } as? KeyError == .incorrectKeyMaterial)
         let short = try keystore.wrapForImport([UInt8](repeating: 7, count: 31), key)
-        #expect(failure { try keystore.importMaterial(short.span, token: again.token, into: key) } as? KeyError == .invalidCiphertext)
+        #expect(failure { try keystore.importMaterial(short.span, token: again.token, into: key) } as? KeyError == .invalidMaterial)
         let same = try keystore.wrapForImport(stageMaterial, key)
         try keystore.importMaterial(same.span, token: again.token, into: key)
         #expect(throws: Never.self) { try keystore.decrypt(blob.span, context: .empty) }
+        // The token serves again for as long as it is valid.
+        try keystore.deleteImportedMaterial(of: key)
+        try keystore.importMaterial(same.span, token: again.token, into: key)
         time.advance(days: 1)
         #expect(failure { try keystore.importMaterial(same.span, token: again.token, into: key) } as? KeyError == .expiredImportToken)
         #expect((failure { try keystore.rotateKey(key) } as? KeyError)?.awsName == "UnsupportedOperationException")

@@ -160,6 +160,18 @@ struct VerbTableTests {
     }
 }
 
+extension VerbTableTests {
+    /// As AWS KMS: that the material is imported is said before what state the key is in.
+    @Test(arguments: KeyState.allCases) func importedMaterialIsNotRotatedInAnyState(_ state: KeyState) throws {
+        let stage = try Stage()
+        let (key, _) = try stage.key(in: state, external: true)
+        let verbs: [() throws -> Void] = [
+            { try stage.keystore.rotateKey(key) }, { try stage.keystore.setRotationPeriod(90, of: key) }, { try stage.keystore.setRotationPeriod(nil, of: key) },
+        ]
+        for verb in verbs { #expect((failure(verb) as? KeyError)?.awsName == "UnsupportedOperationException") }
+    }
+}
+
 let stageMaterial = Array(repeating: UInt8(7), count: 32)
 
 extension Keystore {

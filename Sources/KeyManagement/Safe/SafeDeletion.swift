@@ -15,7 +15,8 @@ extension PasswordSafe {
         return try change(.delete, name) { safe, _ in
             var row = try safe.requireUsable(name)
             let now = keystore.now()
-            let date = now + Int64(days) * 86400
+            // A clock that was set back must not shorten the days.
+            let date = max(now, try Keystore.seenTime(safe.database) ?? 0) + Int64(days) * Keystore.day
             (row.deletesAt, row.changedAt) = (date, now)
             try safe.put(row, isNew: false)
             return (date, SafeOperation.delete.event(of: row.id))

@@ -41,6 +41,7 @@ extension Keystore {
     /// Destroys the material of a key for ever, and takes its aliases away. The record stays.
     func destroy(_ row: KeyRow, _ settings: KeySettings, _ change: KeyChange) throws {
         try removeMaterial(of: row.keyID, change)
+        try change.authentication.remove(.importParameters, key: [Data(row.keyID.bytes).databaseValue], change.database)
         for alias in try aliases(of: row.keyID, change.database) {
             try change.authentication.remove(.alias, key: [alias.databaseValue], change.database)
         }
@@ -54,13 +55,12 @@ extension Keystore {
         try change.setState(.destroyed, of: row)
     }
 
-    /// Every version's material, and what could receive more.
+    /// Every version's material.
     func removeMaterial(of keyID: KeyID, _ change: KeyChange) throws {
         let id = Data(keyID.bytes)
         for version in try Int64.fetchAll(change.database, sql: "SELECT version FROM cmk_version WHERE key_id = ?", arguments: [id]) {
             try change.authentication.remove(.cmkVersion, key: [id.databaseValue, version.databaseValue], change.database)
         }
-        try change.authentication.remove(.importParameters, key: [id.databaseValue], change.database)
         owesCheckpoint.store(true, ordering: .relaxed)
     }
 

@@ -46,7 +46,7 @@ extension Keystore {
 
     /// Takes material of 32 bytes, wrapped for the parameters that belong to `token`, and makes the key Enabled if it waited for it. Material that was there before must come again.
     /// - Parameter expiresAt: seconds since 1970, at most 365 days away; nil when the material does not expire.
-    /// Throws `notFound`, `invalidState`, `unsupportedOperation`, `validation`, `invalidImportToken`, `expiredImportToken`, `invalidCiphertext`, `incorrectKeyMaterial`.
+    /// Throws `notFound`, `invalidState`, `unsupportedOperation`, `validation`, `invalidImportToken`, `expiredImportToken`, `invalidMaterial`, `incorrectKeyMaterial`.
     package func importMaterial(
         _ wrapped: ByteSpan, token: [UInt8], into reference: KeyReference, expiresAt: Int64? = nil, dryRun: Bool = false
     ) throws(KeyError) {
@@ -73,7 +73,7 @@ extension Keystore {
         }
     }
 
-    /// Removes imported material; the key is PendingImport until it comes again. Throws `notFound`, `invalidState`, `unsupportedOperation`, `protected`.
+    /// Removes imported material; the key is PendingImport until it comes again, for which parameters that are still valid serve. Throws `notFound`, `invalidState`, `unsupportedOperation`, `protected`.
     package func deleteImportedMaterial(of reference: KeyReference, dryRun: Bool = false) throws(KeyError) {
         try perform(.deleteImportedKeyMaterial, dryRun: dryRun) { change in
             let row = try change.find(reference)
@@ -110,8 +110,8 @@ extension Keystore {
         do throws(CryptographyError) {
             let pair = try RSAKeyPair(privateBytes: bytes)
             material = try pair.open(wrapped.span)
-        } catch { throw KeyError.invalidCiphertext }
-        guard material.count == Self.materialSize else { throw KeyError.invalidCiphertext }
+        } catch { throw KeyError.invalidMaterial }
+        guard material.count == Self.materialSize else { throw KeyError.invalidMaterial }
         return material
     }
 

@@ -49,7 +49,7 @@ package enum KeyOperation: String, Sendable, CaseIterable {
         case .unprotectKey: [.enabled, .disabled, .decryptOnly, .pendingImport]
         case .enableKey, .disableKey, .retireKey, .setMinimumVersion: [.enabled, .disabled, .decryptOnly]
         case .rotateKeyOnDemand, .enableKeyRotation, .rotateKeyAutomatically: [.enabled]
-        case .disableKeyRotation: [.enabled, .disabled, .decryptOnly]
+        case .disableKeyRotation: [.enabled, .decryptOnly]
         case .scheduleKeyDeletion: [.enabled, .disabled, .decryptOnly, .pendingImport]
         case .cancelKeyDeletion, .deleteKey: [.pendingDeletion]
         case .getParametersForImport, .importKeyMaterial: [.enabled, .disabled, .decryptOnly, .pendingImport]

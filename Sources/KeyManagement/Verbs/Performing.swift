@@ -68,23 +68,23 @@ extension Keystore {
             return result
         } catch {
             event.error = error
-            if error.isRefusalOfUse { record(AuditEvent(event)) }
+            if !dryRun && error.isRefusalOfUse { record(AuditEvent(event)) }
             report(event)
             throw error
         }
     }
 
-    /// Runs a verb that changes nothing; `body` fills in the event.
-    func observe<R>(_ operation: KeyOperation, _ body: (inout KeyEvent) throws(KeyError) -> R) throws(KeyError) -> R {
+    /// Runs a verb that changes nothing; `body` fills in the event, and throws `dryRun` where only that was asked for.
+    func observe<R>(_ operation: KeyOperation, dryRun: Bool = false, _ body: (inout KeyEvent) throws(KeyError) -> R) throws(KeyError) -> R {
         var event = KeyEvent(operation: operation, time: now())
         do throws(KeyError) {
             let result = try body(&event)
-            if operation.isUse { record(AuditEvent(event)) }
+            if operation.isUse && !dryRun { record(AuditEvent(event)) }
             report(event)
             return result
         } catch {
             event.error = error
-            if operation.isUse && error.isRefusalOfUse { record(AuditEvent(event)) }
+            if operation.isUse && !dryRun && error.isRefusalOfUse { record(AuditEvent(event)) }
             report(event)
             throw error
         }
@@ -103,7 +103,7 @@ extension KeyOperation {
 extension KeyError {
     fileprivate var isRefusalOfUse: Bool {
         switch self {
-        case .disabled, .invalidState, .versionTooOld, .protected, .keyUnavailable, .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken,
+        case .disabled, .invalidState, .versionTooOld, .protected, .keyUnavailable, .invalidCiphertext, .incorrectKey, .invalidMaterial, .incorrectKeyMaterial, .invalidImportToken,
             .expiredImportToken:
             true
         default: false

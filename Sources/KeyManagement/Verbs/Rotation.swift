@@ -27,8 +27,7 @@ extension Keystore {
     @discardableResult
     package func rotateKey(_ reference: KeyReference, dryRun: Bool = false) throws(KeyError) -> UInt32 {
         try perform(.rotateKeyOnDemand, dryRun: dryRun) { change in
-            let row = try change.find(reference)
-            try requireGenerated(try change.settings(of: row))
+            let (row, _) = try findGenerated(reference, change)
             return try rotate(row, .onDemand, change)
         }
     }
@@ -41,8 +40,7 @@ extension Keystore {
             throw .validation("a rotation period is \(Self.rotationPeriods.lowerBound) to \(Self.rotationPeriods.upperBound) days, not \(days)")
         }
         return try perform(days == nil ? .disableKeyRotation : .enableKeyRotation, dryRun: dryRun) { change in
-            var settings = try change.settings(of: change.find(reference))
-            if days != nil { try requireGenerated(settings) }
+            var (_, settings) = try findGenerated(reference, change)
             settings.rotationDays = days
             settings.rotateAt = days.map { change.now + Int64($0) * Self.day }
             try change.put(settings)
@@ -80,7 +78,14 @@ extension Keystore {
         return row.currentVersion
     }
 
-    func requireGenerated(_ settings: KeySettings) throws(KeyError) {
-        guard settings.origin == .generated else { throw .unsupportedOperation("the material of key \(settings.keyID) is imported and is not rotated; make a new key") }
+    /// A key that may be rotated. Its origin is asked for before its state, as AWS KMS does: no state lets imported material be rotated.
+    private func findGenerated(_ reference: KeyReference, _ change: KeyChange) throws -> (KeyRow, KeySettings) {
+        let row = try find(reference, change.database)
+        change.keyID = row.keyID
+        let settings = try change.settings(of: row)
+        guard settings.origin == .generated else {
+            throw KeyError.unsupportedOperation("the material of key \(row.keyID) is imported and is not rotated; make a new key")
+        }
+        return (try change.find(reference), settings)
     }
 }

@@ -17,7 +17,7 @@ extension Keystore {
 
     /// `plaintext`, 1 to 4096 bytes, under the current version of a key. Throws as `Keyring.encrypt`, and `dryRun`.
     package func encrypt(_ plaintext: SecretBytes, under reference: KeyReference, context: EncryptionContext, dryRun: Bool = false) throws(KeyError) -> [UInt8] {
-        try observe(.encrypt) { (event: inout KeyEvent) throws(KeyError) in
+        try observe(.encrypt, dryRun: dryRun) { (event: inout KeyEvent) throws(KeyError) in
             let ciphertext = try seal(plaintext, reference, context, &event)
             if dryRun { throw .dryRun }
             return ciphertext
@@ -30,7 +30,7 @@ extension Keystore {
     ) throws(KeyError) -> OpenedKey {
         // Spans do not enter closures that may outlive them.
         let bytes = ciphertext.array
-        return try observe(.decrypt) { (event: inout KeyEvent) throws(KeyError) in
+        return try observe(.decrypt, dryRun: dryRun) { (event: inout KeyEvent) throws(KeyError) in
             let opened = try open(bytes, context, reference, &event)
             if dryRun { throw .dryRun }
             return opened
@@ -43,8 +43,8 @@ extension Keystore {
         dryRun: Bool = false
     ) throws(KeyError) -> [UInt8] {
         let bytes = ciphertext.array
-        let opened = try observe(.reEncryptFrom) { (event: inout KeyEvent) throws(KeyError) in try open(bytes, context, source, &event) }
-        return try observe(.reEncryptTo) { (event: inout KeyEvent) throws(KeyError) in
+        let opened = try observe(.reEncryptFrom, dryRun: dryRun) { (event: inout KeyEvent) throws(KeyError) in try open(bytes, context, source, &event) }
+        return try observe(.reEncryptTo, dryRun: dryRun) { (event: inout KeyEvent) throws(KeyError) in
             let ciphertext = try seal(opened.plaintext, destination, newContext, &event)
             if dryRun { throw .dryRun }
             return ciphertext
@@ -73,7 +73,7 @@ extension Keystore {
     private func generate(
         _ operation: KeyOperation, _ reference: KeyReference, _ count: Int, _ context: EncryptionContext, _ dryRun: Bool
     ) throws(KeyError) -> GeneratedDataKey {
-        try observe(operation) { (event: inout KeyEvent) throws(KeyError) in
+        try observe(operation, dryRun: dryRun) { (event: inout KeyEvent) throws(KeyError) in
             let plaintext = try Self.random(count)
             let ciphertext = try seal(plaintext, reference, context, &event)
             if dryRun { throw .dryRun }
@@ -99,18 +99,27 @@ extension Keystore {
     private func open(_ ciphertext: [UInt8], _ context: EncryptionContext, _ reference: KeyReference?, _ event: inout KeyEvent) throws(KeyError) -> OpenedKey {
         let keyring = try ownKeyring()
         var expected: KeyID?
-        if let reference { expected = try resolve(reference) }
+        // A key that is not there is that, and not another than the right one.
+        if let reference { expected = try reading { database in try find(reference, database).keyID } }
         let made = try Keyring.describe(ciphertext.span)
         (event.keyID, event.version) = (made.keyID, made.version)
         let plaintext: SecretBytes
         do throws(KeyError) {
             plaintext = try keyring.decrypt(ciphertext.span, context: context, expecting: expected)
         } catch {
-            // Ciphertext of a foreign keystore is told no more than that.
-            if case .notFound = error { throw .invalidCiphertext }
-            throw error
+            throw try isForeign(made.keyID, error, keyring) ? .invalidCiphertext : error
         }
         return OpenedKey(plaintext: plaintext, keyID: made.keyID, version: made.version)
+    }
+
+    /// Whether ciphertext was refused for a key or version that this keystore does not have: it was changed, or is another keystore's, and is told no more than that.
+    private func isForeign(_ keyID: KeyID, _ error: KeyError, _ keyring: Keyring) throws(KeyError) -> Bool {
+        switch error {
+        case .notFound: true
+        case .keyUnavailable: !keyring.isLocked
+        case .incorrectKey: try reading { database in try KeyRow.find(keyID, in: database) } == nil
+        default: false
+        }
     }
 
     /// The id that a reference means. Throws `notFound`.

@@ -32,7 +32,7 @@ extension Failure {
             case .disabled, .invalidState, .keyUnavailable, .versionTooOld, .protected, .unsupportedOperation: .keyUnusable
             case .alreadyExists: .alreadyExists
             case .validation, .invalidMarker: .usage
-            case .invalidCiphertext, .incorrectKey, .incorrectKeyMaterial, .invalidImportToken, .expiredImportToken: .ciphertextRefused
+            case .invalidCiphertext, .incorrectKey, .invalidMaterial, .incorrectKeyMaterial, .invalidImportToken, .expiredImportToken: .ciphertextRefused
             case .secretNotFound, .secretDeleted: .secretNotFound
             default: .failure
             }
