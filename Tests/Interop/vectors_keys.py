@@ -1,4 +1,4 @@
-"""The vectors of FORMAT-KEYS.md, for test_vectors.py: wrapped keys, a blob of two keys, the worked example, a whole keystore."""
+"""The vectors of FORMAT-KEYS.md, for test_vectors.py: wrapped keys, a blob of two keys, the worked example, a password safe, a whole keystore."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import uuid
 from envelope import recovery
 from envelope.keystore import Keystore, open_material, row_mac, row_name, scrypt, slot_keys
 from envelope.primitives import AESGCM, Refused, gcm_seal
+from envelope.safe import Safe
 from envelope.wrapped import NONCE, WrappedKey, context_bytes, hkdf_sha512, wrap
 
 unhex = bytes.fromhex
@@ -25,10 +26,22 @@ def refuses(what, action):
     raise AssertionError(f"not refused: {what}")
 
 
+class SafeOpener:
+    """What Safe asks of a keystore, whose own rows are those of another vector."""
+
+    def __init__(self, vector, rows):
+        self.rows = rows
+        self.sealing_key = hkdf_sha512(unhex(vector["rootKey"]), b"", b"EnvelopeFS key sealing 1", 32)
+        self.material = unhex(vector["material"])
+
+    def unwrap(self, blob, context):
+        return WrappedKey(blob).open(self.material, context)
+
+
 class Keys:
     """Groups of the files in KeyManagementTests/Vectors; every method answers how many answers it compared."""
 
-    GROUPS = ["wrappedKeys", "twoKeys", "keystore", "golden"]
+    GROUPS = ["wrappedKeys", "twoKeys", "keystore", "safe", "golden"]
 
     def __init__(self, directory):
         self.directory = directory
@@ -98,6 +111,30 @@ class Keys:
         equal(row_name("cmk_version", row[:2]), x["rowName"], "row name")
         equal(row_mac(rows, x["rowName"], row), unhex(x["rowMAC"]), "row MAC")
         return 13
+
+    def safe(self):
+        x = self.load("safe.json")
+        tables = ("safe", "secret", "secret_version", "safe_node")
+        rows = {table: [[unhex(column) if isinstance(column, str) else column for column in row] for row in x[table]] for table in tables}
+        opener = SafeOpener(x, rows)
+        opened = Safe(opener)
+        equal((opened.index_key.hex(), opened.row_key.hex(), opened.metadata_key.hex()), (x["indexKey"], x["rowKey"], x["metadataKey"]), "keys of the safe")
+        equal({name: secret[:3] for name, secret in opened.secrets.items()},
+              {known["name"]: (known["account"], known["description"], known["tags"]) for known in x["known"]}, "secrets")
+        for told in x["values"]:
+            equal(opened.value(told["name"], told["version"]), unhex(told["value"]), told["name"])
+        count = 3 + len(x["known"]) + len(x["values"])
+        for table in tables:
+            for row in rows[table]:
+                for at, column in enumerate(row):
+                    if table in ("safe", "safe_node") and at == 0:
+                        continue
+                    row[at] = column[:-1] + bytes([column[-1] ^ 1]) if isinstance(column, bytes) else (column or 0) + 1
+                    refuses(f"{table}, column {at}", lambda: Safe(opener))
+                    row[at] = column
+                    count += 1
+        Safe(opener)
+        return count
 
     def golden(self):
         x = self.load("keystore-v1.json")

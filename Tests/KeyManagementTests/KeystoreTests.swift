@@ -277,6 +277,14 @@ struct DocumentationTests {
             "\(known.createdAt)", known.rowMAC,
         ]
         for value in shown { #expect(text.contains(" " + value + "\n"), "\(value)") }
+        let safe = try vector("safe.json", as: SafeVectorTests.Known.self)
+        let (row, version) = (safe.secret[0].map(\.value), safe.secret_version[0].map(\.value))
+        let blobs = [safe.safe[0][1].value, safe.safe[0][2].value, row[0], row[7], row[10], version[5], version[6]].compactMap { Data.fromDatabaseValue($0) }
+        #expect(blobs.count == 7)
+        for blob in blobs { #expect(text.contains(" " + Hexadecimal.encode(Array(blob)) + "\n"), "\(Hexadecimal.encode(Array(blob)))") }
+        for value in [safe.safeKey, safe.indexKey, safe.rowKey, safe.metadataKey, safe.values[0].dataKey, safe.values[0].value] {
+            #expect(text.contains(" " + value + "\n"), "\(value)")
+        }
         for statement in Schema.statements(ofVersion: Schema.version) { #expect(text.contains("\n" + statement + "\n"), "\(statement)") }
     }
 }

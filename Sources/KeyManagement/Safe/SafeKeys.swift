@@ -51,23 +51,18 @@ final class SafeKeys: Sendable {
         return try rows.authenticate(message.span)
     }
 
-    /// Nonce, ciphertext of the metadata padded with zeros, tag.
-    func seal(_ data: SecretMetadata, of id: SecretID) throws(CryptographyError) -> (nonce: [UInt8], sealed: [UInt8]) {
+    /// Ciphertext of the metadata padded with zeros, and tag. `nonce` is fresh and random.
+    func seal(_ data: SecretMetadata, of id: SecretID, nonce: [UInt8]) throws(CryptographyError) -> [UInt8] {
         let plain = padded(data.encoded, to: Self.padding)
-        let nonce = try Random.bytes(AEADKey.nonceSize)
         let associated = Self.metadataLabel + id.bytes
-        return (nonce, try metadata.sealed(plain.span, nonce: nonce.span, authenticating: associated.span))
+        return try metadata.sealed(plain.span, nonce: nonce.span, authenticating: associated.span)
     }
 
     /// Throws `authenticationFailed` for what `seal` did not give.
     func open(nonce: [UInt8], sealed: [UInt8], of id: SecretID) throws(CryptographyError) -> SecretMetadata {
-        guard nonce.count == AEADKey.nonceSize, sealed.count >= AEADKey.tagSize else { throw .authenticationFailed }
-        var plain = [UInt8](repeating: 0, count: sealed.count - AEADKey.tagSize)
-        var bytes = plain.mutableSpan
+        guard nonce.count == AEADKey.nonceSize else { throw .authenticationFailed }
         let associated = Self.metadataLabel + id.bytes
-        try metadata.open(
-            sealed.span.slice(0, bytes.count), nonce: nonce.span, authenticating: associated.span,
-            tag: sealed.span.slice(bytes.count, AEADKey.tagSize), into: &bytes)
+        let plain = try metadata.openedBytes(sealed, nonce: nonce.span, authenticating: associated.span)
         guard let size = unpaddedSize(plain.span, Self.padding), let data = SecretMetadata(encoded: plain.span.slice(4, size)) else {
             throw .authenticationFailed
         }

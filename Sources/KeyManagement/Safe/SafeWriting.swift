@@ -133,7 +133,8 @@ extension PasswordSafe {
         let versions = isNew ? [] : try safe.versions(of: row)
         row.lastVersion += 1
         let (keyVersion, material) = try keys.key(keyID, safe.database, authentication)
-        let (dataKey, sealed) = try SecretValue.seal(value, of: row.id, version: row.lastVersion)
+        let dataKey = try SecretBytes.random(count: 32)
+        let sealed = try SecretValue.seal(value, with: dataKey, of: row.id, version: row.lastVersion)
         let salt = try Random.bytes(WrappedKeyHeader.saltSize)
         let wrapped = try dataKey.withBytes { plain throws(KeyError) in
             try WrappedKey.seal(
@@ -150,7 +151,8 @@ extension PasswordSafe {
             try safe.database.execute(
                 sql: "DELETE FROM secret_version WHERE secret_id = ? AND version = ?", arguments: [Data(row.id.bytes), Int64(oldest)])
         }
-        (row.metadataNonce, row.sealedMetadata) = try safe.keys.seal(metadata, of: row.id)
+        row.metadataNonce = try Random.bytes(AEADKey.nonceSize)
+        row.sealedMetadata = try safe.keys.seal(metadata, of: row.id, nonce: row.metadataNonce)
         row.versionsDigest = try SecretVersionRow.summary(row.id, in: safe.database).digest
         try safe.put(row, isNew: isNew)
         return row.currentVersion

@@ -24,9 +24,8 @@ enum SecretValue {
         return bytes
     }
 
-    /// `value` sealed under a new data key of 32 bytes, and that key.
-    static func seal(_ value: SecretBytes, of id: SecretID, version: UInt32) throws(CryptographyError) -> (dataKey: SecretBytes, sealed: [UInt8]) {
-        let dataKey = try SecretBytes.random(count: 32)
+    /// `value` sealed under `dataKey`, 32 bytes that seal nothing else.
+    static func seal(_ value: SecretBytes, with dataKey: SecretBytes, of id: SecretID, version: UInt32) throws(CryptographyError) -> [UInt8] {
         let plain = try SecretBytes(count: (4 + value.count + padding - 1) / padding * padding)
         plain.withMutableBytes { bytes in
             bytes.storeLittleEndian(UInt32(value.count), at: 0)
@@ -34,10 +33,9 @@ enum SecretValue {
         }
         let key = try AEADKey(dataKey)
         let associated = associated(id, version)
-        let sealed = try plain.withBytes { bytes throws(CryptographyError) in
+        return try plain.withBytes { bytes throws(CryptographyError) in
             try key.sealed(bytes, nonce: nonce.span, authenticating: associated.span)
         }
-        return (dataKey, sealed)
     }
 
     /// Throws `authenticationFailed` for what `seal` did not give with this key, secret and version.

@@ -26,12 +26,26 @@ extension AEADKey {
 
     /// The secret that `sealed` gave. Throws `authenticationFailed` for any change.
     func opened(_ sealed: [UInt8], nonce: ByteSpan, authenticating aad: ByteSpan) throws(CryptographyError) -> SecretBytes {
-        guard sealed.count >= Self.tagSize else { throw .authenticationFailed }
-        let plain = try SecretBytes(count: sealed.count - Self.tagSize)
-        try plain.withMutableBytes { bytes throws(CryptographyError) in
-            let count = bytes.count
-            try open(sealed.span.slice(0, count), nonce: nonce, authenticating: aad, tag: sealed.span.slice(count, Self.tagSize), into: &bytes)
-        }
+        let plain = try SecretBytes(count: try Self.plainCount(sealed))
+        try plain.withMutableBytes { bytes throws(CryptographyError) in try open(sealed, nonce: nonce, authenticating: aad, into: &bytes) }
         return plain
+    }
+
+    /// The same, for bytes that whoever has opened the keystore may see.
+    func openedBytes(_ sealed: [UInt8], nonce: ByteSpan, authenticating aad: ByteSpan) throws(CryptographyError) -> [UInt8] {
+        var plain = [UInt8](repeating: 0, count: try Self.plainCount(sealed))
+        var bytes = plain.mutableSpan
+        try open(sealed, nonce: nonce, authenticating: aad, into: &bytes)
+        return plain
+    }
+
+    private static func plainCount(_ sealed: [UInt8]) throws(CryptographyError) -> Int {
+        guard sealed.count >= tagSize else { throw .authenticationFailed }
+        return sealed.count - tagSize
+    }
+
+    private func open(_ sealed: [UInt8], nonce: ByteSpan, authenticating aad: ByteSpan, into plain: inout MutableByteSpan) throws(CryptographyError) {
+        let count = plain.count
+        try open(sealed.span.slice(0, count), nonce: nonce, authenticating: aad, tag: sealed.span.slice(count, Self.tagSize), into: &plain)
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reference of Docs/FORMAT-KEYS.md, written from it alone: makes and checks the vectors, opens a keystore, unwraps.
 
-  keys_reference.py make                               writes wrapped-keys.json, two-keys.json and keystore.json beside this file
+  keys_reference.py make                               writes wrapped-keys.json, two-keys.json, keystore.json and safe.json beside this file
   keys_reference.py check                              recomputes them, opens keystore-v1.db, exit 1 at any difference
   keys_reference.py unwrap DB PASSPHRASE BLOBHEX k=v…  opens a keystore, checks every row, prints what a blob wraps
 """
@@ -171,7 +171,58 @@ def keystore():
         version=1, nonce=nonce.hex(), material=material.hex(), sealedMaterial=sealed.hex(), createdAt=1800000000, rowName=name,
         rowMAC=row_mac(rows, name, [key_id, 1, 1800000000, nonce, sealed]).hex())
 
-FILES = {"wrapped-keys.json": wrapped_keys, "two-keys.json": two_keys, "keystore.json": keystore}
+def padded(plain):
+    plain = struct.pack("<I", len(plain)) + plain
+    return plain + bytes(-len(plain) % 64)
+
+def texts(*parts): return b"".join(struct.pack("<I", len(part.encode())) + part.encode() for part in parts)
+
+def safe():
+    """A password safe with two secrets, as rows of its tables: blobs are hexadecimal, texts there are none."""
+    sealing = hkdf(counting(0x20, 32), b"", b"EnvelopeFS key sealing 1", 32)
+    safe_key, key_nonce = counting(0xA1, 32), counting(0xC1, 12)
+    index, rows, metadata = (hkdf(safe_key, b"", b"EnvelopeFS safe " + label, 32) for label in (b"index 1", b"rows 1", b"metadata 1"))
+    key_id, material = uuid.UUID("0f1e2d3c-4b5a-4978-8796-a5b4c3d2e1f0").bytes, counting(0, 32)
+    cases = [
+        dict(name="mail", account="me@example.org", description="two\nlines", tags={"url": "https://mail.example.org", "é": "", "Z": "1"}, nonce=counting(1, 12), times=[1800000000, 1800000300, None],
+             values=[(1, b"x", counting(0x31, 32), counting(0x41, 32)), (3, b"hunter2 \x00\xff", counting(0x32, 32), counting(0x42, 32))], previous=1, last=4),
+        dict(name="schlüssel/60 bytes fill a step", account="", description="", tags={}, nonce=counting(2, 12), times=[1800000001, 1800000002, 1802592002],
+             values=[(1, counting(0, 60), counting(0x33, 32), counting(0x43, 32))], previous=None, last=1),
+    ]
+    secrets, versions, told, buckets = [], [], [], {}
+    for case in cases:
+        secret_id = hmac.new(index, case["name"].encode(), hashlib.sha256).digest()[:16]
+        plain = texts(case["name"], case["account"], case["description"]) + struct.pack("<I", len(case["tags"]))
+        for tag in sorted(case["tags"], key=str.encode): plain += texts(tag, case["tags"][tag])
+        sealed_metadata = AESGCM(metadata).encrypt(case["nonce"], padded(plain), b"EnvelopeFS safe metadata 1" + secret_id)
+        joined = b""
+        for version, value, data_key, salt in case["values"]:
+            number = struct.pack("<I", version)
+            context = [["purpose", "secret"], ["name", case["name"]], ["version", str(version)]]
+            sealed = AESGCM(data_key).encrypt(b"\0" * 12, padded(value), b"EnvelopeFS secret value 1" + secret_id + number)
+            row = [secret_id, version, case["times"][0], key_id, wrap(material, key_id, 2, salt, context, data_key), sealed]
+            mac = row_mac(rows, f"secret_version/{secret_id.hex()}/{version}", row)
+            joined += number + mac
+            versions.append(row + [mac])
+            told.append(dict(name=case["name"], version=version, value=value.hex(), dataKey=data_key.hex(), salt=salt.hex()))
+        row = [secret_id, *case["times"], case["values"][-1][0], case["previous"], case["last"], hashlib.sha256(joined).digest(), case["nonce"], sealed_metadata]
+        mac = row_mac(rows, "secret/" + secret_id.hex(), row)
+        secrets.append(row + [mac])
+        bucket = secret_id[0] << 4 | secret_id[1] >> 4
+        buckets[bucket] = buckets.get(bucket, []) + [secret_id + mac]
+    nodes = [bytearray(2048) for _ in range(64)]
+    for bucket, members in buckets.items():
+        nodes[bucket // 64][bucket % 64 * 32:bucket % 64 * 32 + 32] = hashlib.sha256(b"".join(sorted(members))).digest()
+    digests = b"".join(hashlib.sha256(node).digest() if any(node) else bytes(32) for node in nodes)
+    sealed_key = AESGCM(sealing).encrypt(key_nonce, safe_key, b"EnvelopeFS safe key 1")
+    shown = lambda table: [[column.hex() if isinstance(column, (bytes, bytearray)) else column for column in row] for row in table]
+    return dict(rootKey=counting(0x20, 32).hex(), safeKey=safe_key.hex(), indexKey=index.hex(), rowKey=rows.hex(), metadataKey=metadata.hex(),
+        keyID=str(uuid.UUID(bytes=key_id)), keyVersion=2, material=material.hex(),
+        known=[dict(name=case["name"], account=case["account"], description=case["description"], tags=case["tags"]) for case in cases], values=told,
+        safe=shown([[1, key_nonce, sealed_key, len(secrets), digests]]), secret=shown(secrets), secret_version=shown(versions),
+        safe_node=shown([[number, node] for number, node in enumerate(nodes) if any(node)]))
+
+FILES = {"wrapped-keys.json": wrapped_keys, "two-keys.json": two_keys, "keystore.json": keystore, "safe.json": safe}
 
 if sys.argv[1] == "make":
     for name, made in FILES.items():
