@@ -5,23 +5,6 @@ import Cryptography
 import FoundationEssentials
 import GRDB
 
-/// The row of table `keystore`.
-struct KeystoreHeader {
-    var schemaVersion = Schema.version
-    let keystoreID: KeystoreID
-    let createdAt: Int64
-    var generation: UInt64
-    var rowCount: Int
-    var digest: [UInt8]
-
-    var values: [DatabaseValue] {
-        [
-            1.databaseValue, schemaVersion.databaseValue, Data(keystoreID.bytes).databaseValue, createdAt.databaseValue,
-            Int64(generation).databaseValue, rowCount.databaseValue, Data(digest).databaseValue,
-        ]
-    }
-}
-
 /// Rows that were found whole, so that they need not be checked again while no other process has committed anything and the keystore's own row stands.
 struct WholeRows: Equatable {
     private let dataVersion: Int64
@@ -102,22 +85,13 @@ struct RowAuthentication {
     /// Checks every row of a keystore of this version. Throws `rowRefused`, `rowsOfDifferentTimes`, `newerVersion`, `damaged`.
     func verify(_ database: Database, version: Int = Schema.version) throws -> KeystoreHeader {
         let header = try verifyHeader(database, version: version)
-        let codes = try Self.storedCodes(database)
-        var unseen = Dictionary(codes.map { ($0.name, $0.code) }, uniquingKeysWith: { first, _ in first })
+        var check = RowCheck(self, header, codes: try Self.storedCodes(database))
         for table in Schema.tables(ofVersion: version) {
             for row in try Row.fetchAll(database, sql: "SELECT \(table.columns.joined(separator: ", ")) FROM \(table.name)") {
-                let values = Array(row.databaseValues)
-                let name = Self.name(table, values)
-                guard let stored = unseen.removeValue(forKey: name) else { throw KeystoreError.rowRefused(name: name, .added) }
-                let code = try code(name, values)
-                guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
+                try check.take(table, Array(row.databaseValues))
             }
         }
-        if let name = unseen.keys.min() { throw KeystoreError.rowRefused(name: name, .missing) }
-        guard try Self.digest(codes) == header.digest, codes.count == header.rowCount else {
-            throw KeystoreError.rowsOfDifferentTimes(expectedCount: header.rowCount, foundCount: codes.count)
-        }
-        return header
+        return try check.finish()
     }
 
     /// Writes a row, new or in place of the one with its key, with its MAC.
@@ -155,40 +129,24 @@ struct RowAuthentication {
     }
 
     /// In rising order of the names' UTF-8 bytes, which is SQLite's own for text.
-    private static func storedCodes(_ database: Database) throws -> [(name: String, code: [UInt8])] {
-        try Row.fetchAll(database, sql: "SELECT name, mac FROM row_mac ORDER BY name").map { row in
-            let name: String = try row.checked("name", of: "row_mac")
-            return (name, Array(try row.checked("mac", of: "row_mac/\(name)") as Data))
-        }
+    private static func storedCodes(_ database: Database) throws -> [RowCode] {
+        try Row.fetchAll(database, sql: "SELECT name, mac FROM row_mac ORDER BY name").map { try RowCode($0) }
     }
 
     /// SHA-256 of all MACs.
-    private static func digest(_ codes: [(name: String, code: [UInt8])]) throws(CryptographyError) -> [UInt8] {
+    static func digest(_ codes: [RowCode]) throws(CryptographyError) -> [UInt8] {
         let joined = codes.flatMap(\.code)
         return try SHA256.hash(joined.span)
     }
 
     func verifyHeader(_ database: Database, version: Int = Schema.version) throws -> KeystoreHeader {
-        let table = ProtectedTable.keystore
         // Asked of SQLite before anything is read: no row is vouched for yet, and a blob may take a gigabyte.
         let sizes = "SELECT 1 FROM keystore WHERE id = 1 AND NOT (length(keystore_id) = 16 AND length(digest) = 32 AND length(mac) = 32)"
-        if try Int.fetchOne(database, sql: sizes) != nil { throw KeystoreError.rowRefused(name: "keystore/1", .edited) }
-        guard let row = try Row.fetchOne(database, sql: "SELECT \(table.columns.joined(separator: ", ")), mac FROM keystore WHERE id = 1") else {
-            throw KeystoreError.rowRefused(name: "keystore/1", .missing)
+        if try Int.fetchOne(database, sql: sizes) != nil { throw KeystoreError.rowRefused(name: KeystoreHeader.name, .edited) }
+        let columns = ProtectedTable.keystore.columns.joined(separator: ", ")
+        guard let row = try Row.fetchOne(database, sql: "SELECT \(columns), mac FROM keystore WHERE id = 1") else {
+            throw KeystoreError.rowRefused(name: KeystoreHeader.name, .missing)
         }
-        let values = Array(row.databaseValues.dropLast())
-        let name = Self.name(table, values)
-        let (code, stored) = (try code(name, values), Array(try row.checked("mac", of: name) as Data))
-        guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
-        let found = Int(row["schema_version"] as Int64)
-        // Another process may run a newer program.
-        guard found <= Schema.version else { throw KeystoreError.newerVersion(path: path, found: found, supported: Schema.version) }
-        let idBytes = Array(row["keystore_id"] as Data)
-        guard found == version, let keystoreID = KeystoreID(idBytes.span) else {
-            throw KeystoreError.damaged(path: path, "its row keystore/1 says version \(found)")
-        }
-        return KeystoreHeader(
-            schemaVersion: found, keystoreID: keystoreID, createdAt: row["created_at"], generation: UInt64(row["generation"] as Int64),
-            rowCount: row["row_count"], digest: Array(row["digest"] as Data))
+        return try KeystoreHeader(Array(row.databaseValues), self, version: version)
     }
 }

@@ -158,19 +158,22 @@ extension UnlockSlot {
     }
 
     private static func fetchAll(in database: Database) throws -> [UnlockSlot] {
-        try Row.fetchAll(database, sql: "SELECT * FROM unlock_slot ORDER BY slot").map { row in
-            let number: Int64 = try row.checked("slot", of: "unlock_slot")
-            let name = "unlock_slot/\(number)"
-            guard let kind = Kind(rawValue: try row.checked("kind", of: name)) else { throw unreadable(name) }
-            var scrypt: ScryptParameters?
-            if kind == .passphrase {
-                scrypt = ScryptParameters(
-                    logN: try row.checked("scrypt_log_n", of: name), r: try row.checked("scrypt_r", of: name), p: try row.checked("scrypt_p", of: name))
-            }
-            return UnlockSlot(
-                number: number, kind: kind, createdAt: try row.checked("created_at", of: name), scrypt: scrypt,
-                salt: Array(try row.checked("salt", of: name) as Data), commitment: Array(try row.checked("commitment", of: name) as Data),
-                sealedRootKey: Array(try row.checked("sealed_root_key", of: name) as Data))
+        try Row.fetchAll(database, sql: "SELECT * FROM unlock_slot ORDER BY slot").map { try UnlockSlot($0) }
+    }
+
+    /// Throws `rowRefused` for what has another type, or a kind that there is not.
+    init(_ row: Row) throws {
+        let number: Int64 = try row.checked("slot", of: "unlock_slot")
+        let name = "unlock_slot/\(number)"
+        guard let kind = Kind(rawValue: try row.checked("kind", of: name)) else { throw unreadable(name) }
+        var scrypt: ScryptParameters?
+        if kind == .passphrase {
+            scrypt = ScryptParameters(
+                logN: try row.checked("scrypt_log_n", of: name), r: try row.checked("scrypt_r", of: name), p: try row.checked("scrypt_p", of: name))
         }
+        self.init(
+            number: number, kind: kind, createdAt: try row.checked("created_at", of: name), scrypt: scrypt,
+            salt: Array(try row.checked("salt", of: name) as Data), commitment: Array(try row.checked("commitment", of: name) as Data),
+            sealedRootKey: Array(try row.checked("sealed_root_key", of: name) as Data))
     }
 }

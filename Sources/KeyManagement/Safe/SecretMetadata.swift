@@ -84,6 +84,9 @@ package struct SecretMetadata: Sendable, Equatable {
         }
         guard offset == bytes.count, tags.count == count else { return nil }
         do throws(KeyError) { try self.init(name: name, account: account, description: description, tags: tags) } catch { return nil }
+        // One form only: tags in their order.
+        let written = encoded
+        guard written.span.isEqual(to: bytes) else { return nil }
     }
 
     /// Whether `text`, in lower case, occurs in name, account, description or a tag.

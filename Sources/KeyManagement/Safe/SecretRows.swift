@@ -109,18 +109,21 @@ struct SecretVersionRow {
         (self.wrappedKey, self.sealedValue) = (wrappedKey, sealedValue)
     }
 
-    /// Nil when there is no such version. Throws `rowRefused` unless the row's MAC is right.
+    /// Nil when there is no such version. Throws as `init`.
     static func find(_ id: SecretID, _ version: UInt32, _ keys: SafeKeys, in database: Database) throws -> SecretVersionRow? {
         let statement = try database.cachedStatement(sql: "SELECT * FROM secret_version WHERE secret_id = ? AND version = ?")
-        guard let row = try Row.fetchOne(statement, arguments: [Data(id.bytes), Int64(version)]) else { return nil }
-        let name = name(id, version)
+        return try Row.fetchOne(statement, arguments: [Data(id.bytes), Int64(version)]).map { try SecretVersionRow($0, id, version, keys) }
+    }
+
+    /// The row that was found under `id` and `version`. Throws `rowRefused` unless its MAC is right.
+    init(_ row: Row, _ id: SecretID, _ version: UInt32, _ keys: SafeKeys) throws {
+        let name = Self.name(id, version)
         let keyBytes = Array(try row.checked("key_id", of: name) as Data)
         guard let keyID = KeyID(keyBytes.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
-        let found = SecretVersionRow(
+        self.init(
             id: id, version: version, createdAt: try row.checked("created_at", of: name), keyID: keyID,
             wrappedKey: Array(try row.checked("wrapped_key", of: name) as Data), sealedValue: Array(try row.checked("sealed_value", of: name) as Data))
-        try row.checkCode(name, try keys.code(name, found.values))
-        return found
+        try row.checkCode(name, try keys.code(name, values))
     }
 
     func put(_ keys: SafeKeys, _ database: Database) throws {
