@@ -59,21 +59,15 @@ enum KeyBytes {
 
     /// Standard output, or a file that only its owner may read: also when it was there with another mode. A new file is whole, or removed again.
     static func write(_ bytes: ByteSpan, to path: String?) throws(Failure) {
-        var made: String?
         do throws(Errno) {
             guard let path, path != "-" else { return try SharedDescriptor.standardOutput.writeSequence(bytes) }
-            let file: SharedDescriptor
-            do throws(Errno) {
-                file = try SharedDescriptor.open(path, [.writeOnly, .create, .exclusive], mode: 0o600)
-                made = path
-            } catch {
+            do throws(Errno) { return try PrivateFile.make(path, bytes) } catch {
                 guard error == .exists else { throw error }
-                file = try SharedDescriptor.open(path, [.writeOnly, .truncate])
             }
+            let file = try SharedDescriptor.open(path, [.writeOnly, .truncate])
             if try file.status().isRegular { try file.changeMode(0o600) }
             try file.writeSequence(bytes)
         } catch {
-            if let made { try? Paths.remove(made) }
             throw Failure("\(path ?? "standard output") cannot be written", error)
         }
     }

@@ -20,21 +20,10 @@ enum KeyFile {
         do throws(Errno) { isThere = try Paths.exists(path) } catch { throw Failure("the key file \(path) cannot be looked at", error) }
         if isThere { return (try SecretEntry.keyFile(path), false) }
         let secret = try random()
-        do throws(Errno) { try write(secret, path) } catch { throw Failure("the key file \(path) cannot be made", error) }
-        return (secret, true)
-    }
-
-    /// Durable when this returns: the slot is made after it.
-    private static func write(_ secret: SecretBytes, _ path: String) throws(Errno) {
-        let file = try SharedDescriptor.open(path, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
+        // Durable: the slot is made after it.
         do throws(Errno) {
-            try secret.withBytes { bytes throws(Errno) in try file.writeAll(bytes, at: 0) }
-            try file.synchronize()
-            let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-            try SharedDescriptor.open(parent, [.readOnly, .directory]).synchronize()
-        } catch {
-            try? Paths.remove(path)
-            throw error
-        }
+            try secret.withBytes { bytes throws(Errno) in try PrivateFile.make(path, bytes, isDurable: true) }
+        } catch { throw Failure("the key file \(path) cannot be made", error) }
+        return (secret, true)
     }
 }

@@ -107,17 +107,10 @@ struct SecretOutput: ParsableArguments {
             } catch { throw Failure("the value cannot be written", error) }
             return
         }
-        let file: SharedDescriptor
         do throws(Errno) {
-            file = try SharedDescriptor.open(out, [.writeOnly, .create, .exclusive, .noFollow, .noControllingTerminal], mode: 0o600)
+            try value.withBytes { bytes throws(Errno) in try PrivateFile.make(out, bytes) }
         } catch {
             if error == .exists { throw Failure(.alreadyExists, "\(out) exists and is not overwritten") }
-            throw Failure("\(out) cannot be made", error)
-        }
-        do throws(Errno) {
-            try value.withBytes { bytes throws(Errno) in try file.writeSequence(bytes) }
-        } catch {
-            try? Paths.remove(out, directory: false)
             throw Failure("\(out) cannot be written", error)
         }
     }

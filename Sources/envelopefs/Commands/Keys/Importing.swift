@@ -57,10 +57,9 @@ extension KeyCommand {
         }
     }
 
-    struct DeleteMaterial: ParsableCommand {
+    struct DeleteMaterial: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Remove the imported material of a key at once; it may be imported again.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.deleteImportedMaterial(of: key, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.deleteImportedMaterial(of: key, dryRun: dryRun) }
     }
 }

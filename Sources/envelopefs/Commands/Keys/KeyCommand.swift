@@ -29,6 +29,39 @@ struct KeyArgument: ParsableArguments {
     }
 }
 
+/// The arguments of a verb that changes one key.
+struct KeyChangeArguments: ParsableArguments {
+    @OptionGroup var target: KeyArgument
+    @OptionGroup var dry: DryRunOption
+}
+
+/// A verb that changes one key, and prints what that gave.
+protocol KeyChangeCommand: ParsableCommand {
+    associatedtype Answer = Void
+    var arguments: KeyChangeArguments { get }
+    /// Before the keystore is opened: whether the other arguments can be right.
+    func check() throws(Failure)
+    func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) -> Answer
+    func tell(_ answer: Answer) throws(Failure)
+}
+
+extension KeyChangeCommand {
+    func check() throws(Failure) {}
+
+    func run() throws {
+        try check()
+        try arguments.target.use { keystore, key throws(KeyError) in
+            try change(key, in: keystore, dryRun: arguments.dry.dryRun)
+        } then: { (answer) throws(Failure) in
+            try tell(answer)
+        }
+    }
+}
+
+extension KeyChangeCommand where Answer == Void {
+    func tell(_ answer: Void) throws(Failure) {}
+}
+
 /// The option of every verb that changes something or uses a key.
 struct DryRunOption: ParsableArguments {
     @Flag(help: "Only say whether it would be done; change nothing.") var dryRun = false

@@ -4,54 +4,42 @@ import ArgumentParser
 import KeyManagement
 
 extension KeyCommand {
-    struct Enable: ParsableCommand {
+    struct Enable: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Make a disabled or retired key usable.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.enableKey(key, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.enableKey(key, dryRun: dryRun) }
     }
 
-    struct Disable: ParsableCommand {
+    struct Disable: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Stop all use of a key until it is enabled.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.disableKey(key, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.disableKey(key, dryRun: dryRun) }
     }
 
-    struct Retire: ParsableCommand {
+    struct Retire: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Let a key open what it sealed, and seal nothing new.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.retireKey(key, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.retireKey(key, dryRun: dryRun) }
     }
 
-    struct Rotate: ParsableCommand {
+    struct Rotate: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Add a version, which seals from now on; prints its number.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws {
-            try target.use { keystore, key throws(KeyError) in
-                try keystore.rotateKey(key, dryRun: dry.dryRun)
-            } then: { (version) throws(Failure) in
-                try Console.result(String(version))
-            }
-        }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) -> UInt32 { try keystore.rotateKey(key, dryRun: dryRun) }
+        func tell(_ version: UInt32) throws(Failure) { try Console.result(String(version)) }
     }
 
-    struct RotationPeriod: ParsableCommand {
+    struct RotationPeriod: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Rotate a key every so many days, or not by itself.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Argument(help: "90 to 2560, or 'none'.") var days: String
-        @OptionGroup var dry: DryRunOption
-        func run() throws {
-            let number = Int(days)
-            guard number != nil || days == "none" else { throw Failure(.usage, "'\(days)' is no rotation period", hint: "Give 90 to 2560 days, or 'none'.") }
-            try target.use { keystore, key throws(KeyError) in
-                try keystore.setRotationPeriod(number, of: key, dryRun: dry.dryRun)
-            } then: { (date) in
-                if let date { Console.note("the next rotation is due \(date.asDate)") }
-            }
+        func check() throws(Failure) {
+            if Int(days) == nil && days != "none" { throw Failure(.usage, "'\(days)' is no rotation period", hint: "Give 90 to 2560 days, or 'none'.") }
         }
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) -> Int64? {
+            try keystore.setRotationPeriod(Int(days), of: key, dryRun: dryRun)
+        }
+        func tell(_ date: Int64?) throws(Failure) { if let date { Console.note("the next rotation is due \(date.asDate)") } }
     }
 
     struct Rotations: ParsableCommand {
@@ -60,72 +48,59 @@ extension KeyCommand {
             let version: UInt32
             let kind, createdAt: String
         }
-        @Flag(help: "Print JSON.") var json = false
-        @OptionGroup var page: PageOptions
+        @OptionGroup var list: KeyListOptions
         @OptionGroup var target: KeyArgument
 
         func run() throws {
-            try target.use { keystore, key throws(KeyError) in
-                var marker = page.marker
-                var records: [Record] = []
-                repeat {
-                    let found = try keystore.rotations(of: key, limit: page.limit ?? 1000, marker: marker)
-                    records += found.items.map { Record(version: $0.version, kind: $0.kind.rawValue, createdAt: $0.createdAt.asDate) }
-                    marker = found.nextMarker
-                } while marker != nil && page.limit == nil
-                return (records, marker)
-            } then: { (records: [Record], marker: String?) throws(Failure) in
-                if json { try Console.json(records) } else { for record in records { try Console.result("\(record.version)  \(record.kind)  \(record.createdAt)") } }
-                PageOptions.tell(marker)
+            try list.show(target.access, greatestPage: 1000) { keystore, limit, marker throws(KeyError) in
+                try keystore.rotations(of: KeyReference(target.key), limit: limit, marker: marker)
+            } record: {
+                Record(version: $0.version, kind: $0.kind.rawValue, createdAt: $0.createdAt.asDate)
+            } line: {
+                "\($0.version)  \($0.kind)  \($0.createdAt)"
             }
         }
     }
 
-    struct MinimumVersion: ParsableCommand {
+    struct MinimumVersion: KeyChangeCommand {
         static let configuration = CommandConfiguration(commandName: "min-version", abstract: "Let versions before this one open nothing.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Argument(help: "The oldest version that opens.") var version: UInt32
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.setMinimumVersion(version, of: key, dryRun: dry.dryRun) } }
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.setMinimumVersion(version, of: key, dryRun: dryRun) }
     }
 
-    struct Protect: ParsableCommand {
+    struct Protect: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Refuse to delete a key until it is unprotected.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.protectKey(key, true, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.protectKey(key, true, dryRun: dryRun) }
     }
 
-    struct Unprotect: ParsableCommand {
+    struct Unprotect: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Take the protection from deletion away.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.protectKey(key, false, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.protectKey(key, false, dryRun: dryRun) }
     }
 
-    struct ScheduleDeletion: ParsableCommand {
+    struct ScheduleDeletion: KeyChangeCommand {
         static let configuration = CommandConfiguration(
             abstract: "Stop a key at once, and destroy it after some days; prints the date.", discussion: "What only this key opens is lost then.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Option(help: ArgumentHelp("7 to 30.", valueName: "n")) var days = 30
-        @OptionGroup var dry: DryRunOption
-        func run() throws {
-            try target.use { keystore, key throws(KeyError) in
-                let secrets = try PasswordSafe(keystore).count(under: keystore.describe(key).keyID)
-                if secrets > 0 { Console.note("secrets of the password safe that are lost with this key: \(secrets)") }
-                return try keystore.scheduleDeletion(of: key, days: days, dryRun: dry.dryRun)
-            } then: { (date) throws(Failure) in
-                try Console.result(date.asDate)
-                Console.note("'envelopefs key cancel-deletion \(target.key)' takes it back until then")
-            }
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) -> Int64 {
+            let secrets = try PasswordSafe(keystore).count(under: keystore.describe(key).keyID)
+            if secrets > 0 { Console.note("secrets of the password safe that are lost with this key: \(secrets)") }
+            return try keystore.scheduleDeletion(of: key, days: days, dryRun: dryRun)
+        }
+        func tell(_ date: Int64) throws(Failure) {
+            try Console.result(date.asDate)
+            Console.note("'envelopefs key cancel-deletion \(arguments.target.key)' takes it back until then")
         }
     }
 
-    struct CancelDeletion: ParsableCommand {
+    struct CancelDeletion: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Take a scheduled deletion back; the key is Disabled then.")
-        @OptionGroup var target: KeyArgument
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.cancelDeletion(of: key, dryRun: dry.dryRun) } }
+        @OptionGroup var arguments: KeyChangeArguments
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.cancelDeletion(of: key, dryRun: dryRun) }
     }
 
     struct AcceptTime: ParsableCommand {

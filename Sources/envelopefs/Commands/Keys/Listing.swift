@@ -3,14 +3,32 @@
 import ArgumentParser
 import KeyManagement
 
-/// One page of a long list.
-struct PageOptions: ParsableArguments {
+/// How a list is printed: all of it, or one page.
+struct KeyListOptions: ParsableArguments {
+    @Flag(help: "Print JSON.") var json = false
     @Option(help: ArgumentHelp("At most this many; the marker of the rest is printed to standard error.", valueName: "n")) var limit: Int?
     @Option(help: ArgumentHelp("Go on after the page that gave this marker.", valueName: "marker")) var marker: String?
 
     func validate() throws { if marker != nil && limit == nil { throw ValidationError("--marker needs --limit.") } }
 
-    static func tell(_ marker: String?) { if let marker { Console.note("there is more: --marker \(marker)") } }
+    /// Prints what `page` gives: the page that was asked for, or all, in pages of `greatestPage`.
+    func show<Item, Record: Encodable>(
+        _ access: KeystoreAccess, greatestPage: Int, _ page: (Keystore, _ limit: Int, _ marker: String?) throws(KeyError) -> Page<Item>,
+        record: (Item) -> Record, line: (Record) -> String
+    ) throws(Failure) {
+        try access.use { keystore throws(KeyError) in
+            var (records, next) = ([Record](), marker)
+            repeat {
+                let found = try page(keystore, limit ?? greatestPage, next)
+                records += found.items.map(record)
+                next = found.nextMarker
+            } while next != nil && limit == nil
+            return (records, next)
+        } then: { (records: [Record], next: String?) throws(Failure) in
+            if json { try Console.json(records) } else { for record in records { try Console.result(line(record)) } }
+            if let next { Console.note("there is more: --marker \(next)") }
+        }
+    }
 }
 
 extension KeyCommand {
@@ -35,19 +53,13 @@ extension KeyCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List keys, oldest first.")
-        @Flag(help: "Print JSON.") var json = false
-        @OptionGroup var page: PageOptions
+        @OptionGroup var list: KeyListOptions
         @OptionGroup var access: KeystoreAccess
 
         func run() throws {
-            try access.use { keystore throws(KeyError) in
-                guard let limit = page.limit else { return (try keystore.keys().map { KeyRecord($0) }, String?.none) }
-                let found = try keystore.keys(limit: limit, marker: page.marker)
-                return (found.items.map { KeyRecord($0) }, found.nextMarker)
-            } then: { (records, marker) throws(Failure) in
-                if json { try Console.json(records) } else { for record in records { try Console.result(record.line) } }
-                PageOptions.tell(marker)
-            }
+            try list.show(access, greatestPage: 1000) { keystore, limit, marker throws(KeyError) in
+                try keystore.keys(limit: limit, marker: marker)
+            } record: { KeyRecord($0) } line: { $0.line }
         }
     }
 
@@ -68,19 +80,13 @@ extension KeyCommand {
     struct Aliases: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "List aliases and the keys that they name.")
         struct Record: Encodable { let alias, keyID: String }
-        @Flag(help: "Print JSON.") var json = false
-        @OptionGroup var page: PageOptions
+        @OptionGroup var list: KeyListOptions
         @OptionGroup var access: KeystoreAccess
 
         func run() throws {
-            try access.use { keystore throws(KeyError) in
-                guard let limit = page.limit else { return (try keystore.aliases().map { Record(alias: $0.name, keyID: $0.keyID.description) }, String?.none) }
-                let found = try keystore.aliases(limit: limit, marker: page.marker)
-                return (found.items.map { Record(alias: $0.name, keyID: $0.keyID.description) }, found.nextMarker)
-            } then: { (records, marker) throws(Failure) in
-                if json { try Console.json(records) } else { for record in records { try Console.result("\(record.alias)  \(record.keyID)") } }
-                PageOptions.tell(marker)
-            }
+            try list.show(access, greatestPage: 100) { keystore, limit, marker throws(KeyError) in
+                try keystore.aliases(limit: limit, marker: marker)
+            } record: { Record(alias: $0.name, keyID: $0.keyID.description) } line: { "\($0.alias)  \($0.keyID)" }
         }
     }
 
@@ -89,20 +95,18 @@ extension KeyCommand {
         static let configuration = CommandConfiguration(
             abstract: "Give, move and take away names of keys.", subcommands: [Create.self, Update.self, Delete.self])
 
-        struct Create: ParsableCommand {
+        struct Create: KeyChangeCommand {
             static let configuration = CommandConfiguration(abstract: "Give a key a further name.")
             @Argument(help: "alias/NAME.") var alias: String
-            @OptionGroup var dry: DryRunOption
-            @OptionGroup var target: KeyArgument
-            func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.createAlias(alias, for: key, dryRun: dry.dryRun) } }
+            @OptionGroup var arguments: KeyChangeArguments
+            func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.createAlias(alias, for: key, dryRun: dryRun) }
         }
 
-        struct Update: ParsableCommand {
+        struct Update: KeyChangeCommand {
             static let configuration = CommandConfiguration(abstract: "Move a name to another key.")
             @Argument(help: "alias/NAME.") var alias: String
-            @OptionGroup var dry: DryRunOption
-            @OptionGroup var target: KeyArgument
-            func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.updateAlias(alias, to: key, dryRun: dry.dryRun) } }
+            @OptionGroup var arguments: KeyChangeArguments
+            func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.updateAlias(alias, to: key, dryRun: dryRun) }
         }
 
         struct Delete: ParsableCommand {
@@ -114,31 +118,28 @@ extension KeyCommand {
         }
     }
 
-    struct Describing: ParsableCommand {
+    struct Describing: KeyChangeCommand {
         static let configuration = CommandConfiguration(commandName: "set-description", abstract: "Say anew what a key is for.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Argument(help: "The text.") var text: String
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.updateDescription(text, of: key, dryRun: dry.dryRun) } }
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.updateDescription(text, of: key, dryRun: dryRun) }
     }
 
     struct Tag: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Add tags to a key, or change them.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Argument(help: ArgumentHelp("Tags.", valueName: "k=v")) var tags: [String]
-        @OptionGroup var dry: DryRunOption
         func run() throws {
             let pairs = try Pairs.parse(tags, "tag", option: "them as")
-            try target.use { keystore, key throws(KeyError) in try keystore.tagKey(key, pairs, dryRun: dry.dryRun) }
+            try arguments.target.use { keystore, key throws(KeyError) in try keystore.tagKey(key, pairs, dryRun: arguments.dry.dryRun) }
         }
     }
 
-    struct Untag: ParsableCommand {
+    struct Untag: KeyChangeCommand {
         static let configuration = CommandConfiguration(abstract: "Remove tags from a key.")
-        @OptionGroup var target: KeyArgument
+        @OptionGroup var arguments: KeyChangeArguments
         @Argument(help: "Names of tags.") var names: [String]
-        @OptionGroup var dry: DryRunOption
-        func run() throws { try target.use { keystore, key throws(KeyError) in try keystore.untagKey(key, names, dryRun: dry.dryRun) } }
+        func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.untagKey(key, names, dryRun: dryRun) }
     }
 }
 
