@@ -4,6 +4,8 @@ import ArgumentParser
 import Cryptography
 import FoundationEssentials
 import KeyManagement
+import POSIX
+import Synchronization
 
 extension SafeCommand {
     struct Import: ParsableCommand {
@@ -69,23 +71,23 @@ extension SafeCommand {
 
         /// Batch by batch, each one durable transaction: an import that is ended in the middle can be run again, and skips what is there.
         private func take(_ entries: [ImportEntry], into safe: PasswordSafe, _ key: KeyReference?, _ report: inout ImportReport) throws(KeyError) {
-            var told = Date()
+            let progress = ImportProgress(of: entries.count)
+            defer { progress.end() }
             for start in stride(from: 0, to: entries.count, by: Self.batchSize) {
                 let batch = Array(entries[start..<min(start + Self.batchSize, entries.count)])
                 do throws(KeyError) {
                     report.add(try safe.importEntries(batch, key: key, updates: update, isTrial: dryRun), of: batch)
                 } catch {
+                    progress.end()
                     if report.count > 0 { Console.note("\(report.count) secrets were imported before it failed; run it again when that is mended") }
                     throw error
                 }
                 for entry in batch { entry.value.wipe() }
-                if Date().timeIntervalSince(told) >= 2 {
-                    Console.note("\(start + batch.count) of \(entries.count)")
-                    told = Date()
-                }
+                progress.advance(by: batch.count)
             }
         }
 
+        /// Few enough that half a second's work is lost at most.
         private static let batchSize = 1000
 
         private func finish(_ report: ImportReport, _ path: String) throws(Failure) {
@@ -99,6 +101,37 @@ extension SafeCommand {
 }
 
 extension SecretImport.Format: ExpressibleByArgument {}
+
+/// How far a long import is: a line that moves on a terminal, and elsewhere a line now and then.
+private final class ImportProgress {
+    /// Seconds between lines that stay.
+    private static let interval = 2.0
+
+    private let all: Int
+    private let isTerminal = Terminal.isTerminal(.standardError)
+    private let done = Counter()
+    private let began = Date()
+    private var told = Date()
+    private let display: ProgressDisplay
+
+    private final class Counter: Sendable { let value = Atomic(0) }
+
+    init(of all: Int) {
+        self.all = all
+        display = ProgressDisplay(isShown: isTerminal) { [done] seconds in
+            ProgressDisplay.line(done.value.load(ordering: .relaxed), of: all, "secrets", after: seconds)
+        }
+    }
+
+    func advance(by count: Int) {
+        let now = done.value.add(count, ordering: .relaxed).newValue
+        guard !isTerminal, now < all, Date().timeIntervalSince(told) >= Self.interval else { return }
+        told = Date()
+        Console.note(ProgressDisplay.line(now, of: all, "secrets", after: told.timeIntervalSince(began)))
+    }
+
+    func end() { display.end() }
+}
 
 /// What became of an import file: counts and positions; no name or value.
 private struct ImportReport: Encodable {

@@ -4,20 +4,20 @@ import Filesystem
 import POSIX
 import Synchronization
 
-/// Shows a walk's progress and how long it will take, until it is ended.
+/// Shows how far something is and how long it will take, until it is ended.
 final class ProgressDisplay: Sendable {
     private static let interval: UInt64 = 250_000_000
-    /// What looking at an object costs beside its bytes, in bytes.
-    private static let objectCost: UInt64 = 16 << 10
 
-    private let progress: CheckProgress
+    private let line: @Sendable (_ seconds: Double) -> String
     private let isEnded = Atomic<Bool>(false)
     private let begin = SystemClock.monotonic
     private let thread = Mutex<Thread?>(nil)
 
-    /// - Parameter isShown: false where standard error is no terminal: nothing is done then.
-    init(_ progress: CheckProgress, isShown: Bool) {
-        self.progress = progress
+    /// - Parameters:
+    ///   - isShown: false where standard error is no terminal: nothing is done then.
+    ///   - line: what to show after so many seconds.
+    init(isShown: Bool, line: @escaping @Sendable (_ seconds: Double) -> String) {
+        self.line = line
         guard isShown, let started = try? Thread.start(name: "efs-progress", { [self] in run() }) else { return }
         thread.withLock { $0 = started }
     }
@@ -43,23 +43,41 @@ final class ProgressDisplay: Sendable {
         while !isEnded.load(ordering: .acquiring) {
             SystemClock.sleep(nanoseconds: Self.interval)
             if isEnded.load(ordering: .acquiring) { return }
-            Console.text("\r\u{1b}[K" + line())
+            Console.text("\r\u{1b}[K" + line(Double(SystemClock.monotonic - begin) / 1e9))
+        }
+    }
+}
+
+extension ProgressDisplay {
+    /// How far a walk through a vault is.
+    convenience init(_ progress: CheckProgress, isShown: Bool) {
+        self.init(isShown: isShown) { seconds in
+            let done = progress.done
+            let rate = ByteCount.text(UInt64(Double(done.bytes) / max(seconds, 0.001)))
+            guard let all = progress.all else { return "\(done.objects) objects, \(ByteCount.text(done.bytes)), \(rate)/s" }
+            let part = Self.cost(done) / max(Self.cost(all), 1)
+            let text = "\(Self.percent(part)): \(done.objects) of \(all.objects) objects, \(ByteCount.text(done.bytes)), \(rate)/s"
+            return text + Self.left(part, after: seconds)
         }
     }
 
-    private func line() -> String {
-        let done = progress.done
-        let elapsed = Double(SystemClock.monotonic - begin) / 1e9
-        let rate = ByteCount.text(UInt64(Double(done.bytes) / max(elapsed, 0.001)))
-        guard let all = progress.all else { return "\(done.objects) objects, \(ByteCount.text(done.bytes)), \(rate)/s" }
-        let part = Self.cost(done) / max(Self.cost(all), 1)
-        let percent = min(99, Int(part * 100))
-        let left = part > 0.005 ? ", \(Self.duration(max(0, elapsed / part - elapsed))) left" : ""
-        return "\(percent) %: \(done.objects) of \(all.objects) objects, \(ByteCount.text(done.bytes)), \(rate)/s\(left)"
-    }
+    /// What looking at an object costs beside its bytes, in bytes.
+    private static let objectCost: UInt64 = 16 << 10
 
     private static func cost(_ amount: (objects: Int, bytes: UInt64)) -> Double {
         Double(amount.bytes) + Double(amount.objects) * Double(objectCost)
+    }
+
+    /// How far a count is: `40 %: 8000 of 20000 secrets, 1900/s, 7 s left`.
+    static func line(_ done: Int, of all: Int, _ what: String, after seconds: Double) -> String {
+        let part = Double(done) / Double(max(all, 1))
+        return "\(percent(part)): \(done) of \(all) \(what), \(Int(Double(done) / max(seconds, 0.001)))/s" + left(part, after: seconds)
+    }
+
+    private static func percent(_ part: Double) -> String { "\(min(99, Int(part * 100))) %" }
+
+    private static func left(_ part: Double, after seconds: Double) -> String {
+        part > 0.005 ? ", \(duration(max(0, seconds / part - seconds))) left" : ""
     }
 
     private static func duration(_ seconds: Double) -> String {
