@@ -1,20 +1,11 @@
-// Random nonces, drawn many at a time (5 ns against 1180 ns each).
+// Random nonces, drawn many at a time.
 
 import Bytes
-import CLibCrypto
-import Synchronization
 
-/// Gives each caller nonces of 12 random bytes that nobody else got. Any number of threads; they are spread over shards.
+/// Gives each caller nonces of 12 random bytes that nobody else got. Any number of threads.
 package final class NonceSource: Sendable {
     private static let size = AEADKey.nonceSize
-    private static let drawn = 512 * size
-
-    /// INVARIANT: `bytes[..<used]` were given out.
-    private struct Shard {
-        var bytes = [UInt8](repeating: 0, count: NonceSource.drawn)
-        var used = NonceSource.drawn
-    }
-    private let shards = InlineArray<4, Mutex<Shard>> { _ in Mutex(Shard()) }
+    private let pool = RandomPool()
 
     /// Draws nothing until the first call.
     package init() {}
@@ -29,17 +20,7 @@ package final class NonceSource: Sendable {
     package func fill(_ nonces: inout MutableByteSpan) throws(CryptographyError) {
         let wanted = nonces.count
         guard wanted % Self.size == 0 else { throw .invalidParameter }
-        if wanted > Self.drawn / 4 { return try Random.fill(&nonces) }
-        try shards[Int(clibcrypto_thread_number() % 4)].withLock { shard throws(CryptographyError) in
-            if Self.drawn - shard.used < wanted {
-                // Marked used up first: a failed draw gives nothing out.
-                shard.used = Self.drawn
-                var bytes = shard.bytes.mutableSpan
-                try Random.fill(&bytes)
-                shard.used = 0
-            }
-            nonces.copy(shard.bytes.span.slice(shard.used, wanted))
-            shard.used += wanted
-        }
+        if wanted > RandomPool.most { return try Random.draw(&nonces) }
+        try pool.fill(&nonces)
     }
 }

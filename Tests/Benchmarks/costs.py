@@ -161,7 +161,7 @@ class Rows:
         self.folder.mkdir()
         path = lambda number: self.folder / f"file-{number}"  # noqa: E731
         write(self.folder / "first", self.block)
-        self.measure("create, write 4 KiB, close", 8.1, 13.5, lambda number: write(path(number), self.block))
+        self.measure("create, write 4 KiB, close", 8.1, 10.8, lambda number: write(path(number), self.block))
         self.remount()
         self.measure("stat, cold", 1.1, 1.5, lambda number: os.stat(path(number)))
         self.measure("open, read 4 KiB, close", 4.2, 5.5, lambda number: read(path(number), 4096))

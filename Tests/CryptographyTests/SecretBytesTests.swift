@@ -120,6 +120,17 @@ import Testing
         #expect(throws: CryptographyError.invalidParameter) { try Random.bytes(-1) }
     }
 
+    @Test func smallDrawsNeverRepeat() async {
+        let all = Mutex(Set<[UInt8]>())
+        await onThreads(8) { _ in
+            // 8 to 68 bytes: from the pool, over its end, and past what it gives.
+            let mine = (0..<3000).compactMap { try? Array(Random.bytes(8 + $0 % 61).prefix(8)) }
+            all.withLock { $0.formUnion(mine) }
+        }
+        #expect(all.withLock { $0.count } == 8 * 3000)
+        #expect(all.withLock { !$0.contains([UInt8](repeating: 0, count: 8)) })
+    }
+
     @Test func noncesNeverRepeat() async throws {
         let source = NonceSource()
         let all = Mutex(Set<[UInt8]>())
