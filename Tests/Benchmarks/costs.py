@@ -169,7 +169,7 @@ class Rows:
         listing = ["ls", "-l", self.folder]
         names = len(os.listdir(self.folder))
         self.remount()
-        self.measure("ls -l, cold", 2.2, 3.3, lambda number: number or subprocess.run(listing, stdout=subprocess.DEVNULL, check=True), names)
+        self.measure("ls -l, cold", 1.3, 2.5, lambda number: number or subprocess.run(listing, stdout=subprocess.DEVNULL, check=True), names)
         large = self.folder / "large"
         write(large, self.mebibyte * 16)
         descriptor = os.open(large, os.O_RDWR)

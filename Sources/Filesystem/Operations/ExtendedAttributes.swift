@@ -6,6 +6,7 @@ import POSIX
 
 extension Vault {
     private static let userPrefix = Array("user.".utf8)
+    private static let label = Array("security.selinux".utf8)
 
     private enum Namespace {
         case sealed, passedThrough
@@ -42,6 +43,8 @@ extension Vault {
                 let backing = try AttributeName(plain)
                 return try onBacking(of: inode) { (object) throws(Errno) in try object.get(backing) }
             } catch {
+                // `ls -l` asks each file for a label of SELinux until a file system says that it has none. Where there is SELinux, the kernel answers itself.
+                if error == .noData && plain == Self.label { throw .notSupported }
                 if isCapability && error == .noData { inode.hasNoCapability.store(true, ordering: .relaxed) }
                 throw error
             }

@@ -184,6 +184,17 @@ import Testing
         #expect(scratch.errno { _ = try scratch.vault.attribute(Array("trusted.x".utf8).span, of: inode) } == .notSupported)
     }
 
+    /// As root, as these tests are run: nobody else may set one.
+    @Test func labelsOfSELinuxAreKeptAndNotMissed() throws {
+        let inode = try scratch.makeFile("file", content: "x")
+        let label = Array("security.selinux".utf8)
+        #expect(scratch.errno { _ = try scratch.vault.attribute(label.span, of: inode) } == .notSupported)
+        #expect(scratch.errno { _ = try scratch.vault.attribute(Array("security.other".utf8).span, of: inode) } == .noData)
+        try scratch.vault.setAttribute(label.span, to: Array("system_u:object_r:etc_t:s0".utf8).span, flags: [], of: inode)
+        #expect(try scratch.vault.attribute(label.span, of: inode) == Array("system_u:object_r:etc_t:s0".utf8))
+        #expect(try scratch.vault.attributeNames(of: inode) == label + [0])
+    }
+
     @Test func attributesOfAnEmptyFileStayWhenItIsWritten() throws {
         let inode = try scratch.makeFile("file")
         let name = Array("user.note".utf8)
