@@ -166,7 +166,8 @@ struct ObjectExamination {
         let reasons = worker.takeReasons()
         let bytes = lost.count == 1 ? "1 byte" : "\(lost.count) bytes"
         let first = reasons.first.map { ": \($0)" } ?? ""
-        add(.damagedBlocks, "\(bytes) of \(content.size) do not open\(first)", lost: Array(lost.ranges.prefix(Self.rangeLimit)))
+        let unsynced = content.record.isOpen ? "; the file was being written when its daemon or machine stopped: what was never synced may look like this" : ""
+        add(.damagedBlocks, "\(bytes) of \(content.size) do not open\(first)\(unsynced)", lost: Array(lost.ranges.prefix(Self.rangeLimit)))
     }
 
     /// Reads a piece of at most the buffer's size as a whole, and where that is refused each block of it.

@@ -75,7 +75,7 @@ extension FileContent {
         }
         if form != .blocks { isRecovering = false }
         if isRecovering && contentSize <= Self.recoveryLimit { try settleAll() }
-        try showTime()
+        try showTimeUnlessStaged()
     }
 
     /// Settles a file in RECOVER of any size, for `check`: every block is read, and nobody else uses the file meanwhile.
@@ -85,7 +85,7 @@ extension FileContent {
             guard isRecovering else { return }
             try hideTime()
             try settleAll()
-            try showTime()
+            try showTimeUnlessStaged()
         }
     }
 

@@ -24,6 +24,11 @@ extension FileContent {
         forgetTime()
     }
 
+    /// The same at the end of changes that may go through the journal: their record still needs the time, and `restoreTimes` puts it back later.
+    func showTimeUnlessStaged() throws(Errno) {
+        if protection?.hasStaged != true { try showTime() }
+    }
+
     /// Puts back the modification time that the daemon's own writes have changed. To be called before anybody looks: getattr, flush, release, fsync.
     /// Costs one atomic load when there is nothing to do.
     package func restoreTimes() throws(Errno) {
@@ -37,7 +42,7 @@ extension FileContent {
         return try lock.withReadLock { () throws(Errno) -> FileStatus in
             var status = try context.access.steadily { () throws(Errno) in try backing.status() }
             status.size = Int64(contentSize)
-            if let hiddenTime { status.modificationTime = hiddenTime }
+            if let time = hiddenTime ?? context.replayedTime(of: status) { status.modificationTime = time }
             return status
         }
     }

@@ -22,6 +22,9 @@ struct Overlay: Sendable {
     /// How long the file is, where its length on disk does not tell.
     private var length: UInt64?
 
+    /// Of a file that is only read: its time after the last record.
+    var modificationTime: Timestamp?
+
     var isEmpty: Bool { pages.isEmpty && length == nil }
 
     /// The length of the file, of which the disk holds `onDisk` bytes.

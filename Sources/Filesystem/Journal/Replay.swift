@@ -48,7 +48,7 @@ struct Replay {
             }
         }
         if let last = records.last {
-            try file.setTimes(access: .omit, modification: .set(Timestamp(seconds: last.seconds, nanoseconds: Int32(last.nanoseconds))))
+            try file.setTimes(access: .omit, modification: .set(last.modificationTime))
         }
     }
 
@@ -70,7 +70,8 @@ struct Replay {
                     }
                 }
             }
-            if !overlay.isEmpty { overlays[InodeKey(try readable.status())] = overlay }
+            overlay.modificationTime = records[id]?.last?.modificationTime
+            if overlay.modificationTime != nil { overlays[InodeKey(try readable.status())] = overlay }
         }
         return overlays
     }
@@ -154,4 +155,8 @@ struct Replay {
             }
         }
     }
+}
+
+extension JournalRecord {
+    var modificationTime: Timestamp { Timestamp(seconds: seconds, nanoseconds: Int32(nanoseconds)) }
 }

@@ -34,6 +34,7 @@ extension Vault {
                 status.size = FileContent.size(of: backing)
             } else {
                 status.size = sizeAfterCrash(of: inode, backing)
+                if let time = context.replayedTime(of: backing) { status.modificationTime = time }
             }
         case .link:
             status.size = Int64(NameCipher.plainLength(ofLink: Int(backing.size)))

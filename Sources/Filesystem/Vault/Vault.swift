@@ -122,7 +122,8 @@ package final class Vault: Sendable {
             last()
             lock.release()
         }
-        guard context.isChanged else { return true }
+        // One that was found not clean is made clean, though there was nothing to change in it.
+        guard context.isChanged || (!context.wasClean && !context.isReadOnly) else { return true }
         do throws(Errno) {
             let sync = { [directory] () throws(Errno) in try directory.syncFilesystem() }
             if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }

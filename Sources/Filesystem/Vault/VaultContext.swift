@@ -85,6 +85,12 @@ package final class VaultContext: Sendable {
         return found.map { FileProtection(descriptor, replayed: $0, access: access) }
     }
 
+    /// The modification time that the journal gives a file which may not be written; nil for others.
+    func replayedTime(of backing: FileStatus) -> Timestamp? {
+        if opening.replayed.isEmpty { return nil }
+        return opening.replayed[InodeKey(backing)]?.modificationTime
+    }
+
     // MARK: data keys
 
     /// A fresh data key for a file, wrapped under `key`.
