@@ -23,8 +23,9 @@ package struct JournalOpening: Sendable {
             if !keeper.wasClean && !isShared { try replay(directory, keeper, isReadOnly: isReadOnly, log: log) }
             if isReadOnly { return }
             let journal = Journal(in: directory, log: log)
-            // A clean vault stays clean until its first change.
-            if !keeper.wasClean, try !Self.begin(onFullDisk: journal, keeper, generation, log) { return }
+            // A clean vault stays clean until its first change. In another one the new epoch makes all records void at once: there is no moment in which
+            // the older ones count and the later ones do not.
+            if !keeper.wasClean, try !Self.begin(onFullDisk: journal, directory, keeper, generation, log) { return }
             self.journal = journal
         } catch {
             throw error == .readOnlyFilesystem ? .readOnlyFileSystem(path: directory.path) : .system("use the journal of \(directory.path)", error)
@@ -46,20 +47,33 @@ package struct JournalOpening: Sendable {
         }
         let count = try replay.write()
         try directory.syncFilesystem()
-        try directory.invalidateJournals()
         log.note("journal: \(records.count) records of \(count) files were not known to be in them, and are now")
     }
 
     /// On a full disk files must be removable: there is no journal until the next mount.
-    private static func begin(onFullDisk journal: Journal, _ keeper: ConfigurationKeeper, _ generation: UInt64, _ log: VaultLog) throws(Errno) -> Bool {
+    private static func begin(
+        onFullDisk journal: Journal, _ directory: VaultDirectory, _ keeper: ConfigurationKeeper, _ generation: UInt64, _ log: VaultLog
+    ) throws(Errno) -> Bool {
         do throws(Errno) {
             try begin(journal, keeper, generation: generation)
             return true
         } catch {
             guard error == .noSpace || error == .quotaExceeded else { throw error }
             log.failed("beginning the journal: until the next mount a power cut can take what is being overwritten", error)
+            // What is written now must not be undone by the records.
+            try directory.invalidateJournals(try oldestFirst(directory, keeper))
             return false
         }
+    }
+
+    /// The journal files in the order of their records.
+    private static func oldestFirst(_ directory: VaultDirectory, _ keeper: ConfigurationKeeper) throws(Errno) -> [Int] {
+        let cipher: JournalCipher
+        do throws(FormatError) { cipher = try JournalCipher(vaultKey: keeper.vaultKey, epoch: keeper.journalEpoch) } catch { throw .ioError }
+        defer { cipher.wipe() }
+        let first = try directory.readJournal(0), second = try directory.readJournal(1)
+        guard let a = cipher.open(first.span), let b = cipher.open(second.span) else { return [0, 1] }
+        return b.record.sequence < a.record.sequence ? [1, 0] : [0, 1]
     }
 
     /// Takes the clean mark away and names a new epoch, durably, before the first record.

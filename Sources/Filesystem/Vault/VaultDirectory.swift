@@ -157,9 +157,9 @@ final class VaultDirectory: Sendable {
         try own.synchronize()
     }
 
-    /// Makes what stands in the journal files count no longer.
-    func invalidateJournals() throws(Errno) {
-        for index in 0...1 {
+    /// Makes what stands in the journal files count no longer, one after the other.
+    func invalidateJournals(_ order: [Int]) throws(Errno) {
+        for index in order {
             let file = try openJournal(index)
             guard try file.status().size > 0 else { continue }
             try file.writeAll([UInt8](repeating: 0, count: 4096).span, at: 0)
