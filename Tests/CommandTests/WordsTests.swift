@@ -18,10 +18,10 @@ import Testing
     @Test func mountWords() throws {
         var words = MountWords()
         try words.add("ro,noatime,x-systemd.automount,nofail")
-        try words.add("allow_other,keystore=/k=b,log-file=l")
+        try words.add("allow_other,keystore=/k=b,log-file=l,key-file=f")
         #expect(words.isReadOnly && words.allowOther)
         #expect(words.kernelWords == ["noatime"])
-        #expect(words.keystore == "/k=b" && words.logFile == "l")
+        #expect(words.keystore == "/k=b" && words.logFile == "l" && words.keyFile == "f")
         try words.add("rw,noawake")
         #expect(!words.isReadOnly)
         #expect(words.kernelWords == ["noatime", "noawake"])

@@ -7,6 +7,7 @@ extension FileContent {
     func hideTime() throws(Errno) {
         if hiddenTime != nil { return }
         hiddenTime = try backing.status().modificationTime
+        protection?.isTimeMoved = false
         hasHiddenTime.store(true, ordering: .releasing)
     }
 
@@ -20,7 +21,9 @@ extension FileContent {
     /// Puts the modification time back. With the lock held for writing.
     func showTime() throws(Errno) {
         guard let time = hiddenTime else { return }
-        try backing.setModificationTime(.set(time))
+        // What goes through the journal moves no time.
+        if protection?.isTimeMoved != false { try backing.setModificationTime(.set(time)) }
+        protection?.isTimeMoved = false
         forgetTime()
     }
 

@@ -27,6 +27,8 @@ final class FileProtection: @unchecked Sendable {
     private var isBarrierDue = false
     /// Changed directly since the last sync, or before anybody here knew it.
     private var isChangedDirectly = true
+    /// A direct change has moved the file's own time since it was last looked at or put back.
+    var isTimeMoved = true
     private let isMetadataChanged = Atomic<Bool>(true)
     /// Of the header.
     var fileID: FileID?
@@ -145,6 +147,7 @@ final class FileProtection: @unchecked Sendable {
             isBarrierDue = false
         }
         isChangedDirectly = true
+        isTimeMoved = true
         return try untimed(body)
     }
 

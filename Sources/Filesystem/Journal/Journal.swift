@@ -72,7 +72,7 @@ final class Journal: Sendable {
 
     /// Zeros, so that a sync of a record later has only the record to write. Returns the new size.
     static func grow(_ file: SharedDescriptor, from start: UInt64, to end: UInt64) throws(Errno) -> UInt64 {
-        let zeros = [UInt8](repeating: 0, count: 64 << 10)
+        let zeros = [UInt8](repeating: 0, count: Int(min(end - start, 1 << 20)))
         var place = start
         while place < end {
             let count = Int(min(UInt64(zeros.count), end - place))

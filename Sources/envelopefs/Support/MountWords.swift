@@ -45,7 +45,7 @@ struct MountWords: Equatable {
     }
 
     private mutating func takeValue(of name: String, _ value: String?, in word: String) throws(Failure) -> Bool {
-        guard ["keystore", "passphrase-file", "log-file"].contains(name) else { return false }
+        guard ["keystore", "passphrase-file", "key-file", "log-file"].contains(name) else { return false }
         guard let value, !value.isEmpty else { throw Failure(.usage, "mount option '\(word)' needs a value", hint: "Write \(name)=VALUE.") }
         switch name {
         case "keystore": keystore = value
