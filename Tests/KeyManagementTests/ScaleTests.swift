@@ -67,6 +67,10 @@ struct ScaleTests {
                 if value != Array("value \(number)".utf8) { Issue.record("secret \(number) is wrong") }
             }
         }
+        let logged = min(100, secretCount)
+        try measured("get with its entry in the audit log, each of \(logged)", divideBy: logged) {
+            for number in 0..<logged { _ = try opened.safe.value(of: name(number), with: ring, reason: "scale") }
+        }
         #expect(failure { try opened.safe.describe("nobody") } as? KeyError == .secretNotFound("nobody"))
         let page = try measured("list, a page of 100") { try opened.safe.list(limit: 100) }
         let second = try measured("list, the next page") { try opened.safe.list(after: page.next, limit: 100) }

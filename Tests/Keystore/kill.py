@@ -25,7 +25,8 @@ class Keystore:
         self.binary, self.directory, self.rng = binary, directory, rng
         self.path = os.path.join(directory, "keystore.db")
         self.key_file = os.path.join(directory, "key-file")
-        self.serial = 0
+        # s0 and s1 are taken below.
+        self.serial = 1
         self.values = {}
         made = self.run("keystore", "init")
         if made.returncode:
