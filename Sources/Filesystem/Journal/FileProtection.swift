@@ -156,11 +156,12 @@ final class FileProtection: @unchecked Sendable {
         try overlayLock.withWriteLock(body)
     }
 
-    /// Before the length is set directly: where records of the file are in the journal, it has to be there too.
+    /// Before the length is set directly: a cut has to be in the journal where records of the file are, and then so has all that follows. Growth is recorded
+    /// only after a cut: made again over a file that has grown further meanwhile, such a record would cut it.
     func prepareLength(_ length: UInt64, isCut isShorter: Bool) throws(Errno) {
-        if hasStaged || isLive {
+        if isShorter ? hasStaged || isLive : isCut && isLive {
             staged.append(.length(length))
-            isCut = isCut || isShorter
+            isCut = true
             try commit()
             if isShorter { try flush() }
         }

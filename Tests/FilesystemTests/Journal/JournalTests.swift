@@ -144,6 +144,27 @@ import Testing
         #expect(try read("f", in: scratch.vault) == plain)
     }
 
+    /// Found by the kill test: the record of a growth, made again, cut off what was appended after it past the protected groups.
+    @Test func whatIsAppendedAfterAGrowthStays() throws {
+        _ = try scratch.makeFile("g")
+        let file = try open("g")
+        var dice = Dice(9)
+        var plain = dice.bytes(30_000)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        let change = dice.bytes(100)
+        try file.write(change.span, at: 0, isWriteBack: false)
+        plain.replaceSubrange(0..<100, with: change)
+        try file.content.truncate(to: 47_278)
+        plain += [UInt8](repeating: 0, count: 47_278 - plain.count)
+        let more = dice.bytes(900_000)
+        try file.write(more.span, at: UInt64(plain.count), isWriteBack: false)
+        plain += more
+        try file.synchronize(dataOnly: true)
+        try expectAfterKill("g", plain, "after a growth and an append")
+        file.release()
+    }
+
     @Test func aFullJournalIsTurnedOver() throws {
         _ = try scratch.makeFile("big")
         let file = try open("big")
