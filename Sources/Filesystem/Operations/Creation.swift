@@ -21,8 +21,10 @@ extension Vault {
                 try ThreadIdentity.setUmask(caller.umask)
                 let file = try directory.openAt(
                     backing.name, [.readWrite, .create, .exclusive, .noFollow], mode: mode & 0o7777)
-                let status = try self.give(file, to: caller, mode: mode, in: directory)
-                return (file, try self.entry(backing.name, status, directoryID: nil, in: parent))
+                return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
+                    let status = try self.give(file, to: caller, mode: mode, in: directory)
+                    return (file, try self.entry(backing.name, status, directoryID: nil, in: parent))
+                }
             }
         } catch {
             guard error == .exists, !isExclusive else { throw error }
@@ -54,8 +56,10 @@ extension Vault {
         try addEntry(plain, in: parent) { (directory, backing) throws(Errno) in
             try ThreadIdentity.setUmask(caller.umask)
             try directory.makeNodeAt(backing.name, mode: mode, device: device)
-            let status = try self.give(backing.name, to: caller, mode: mode, in: directory)
-            return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
+                let status = try self.give(backing.name, to: caller, mode: mode, in: directory)
+                return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            }
         }
     }
 
@@ -65,8 +69,10 @@ extension Vault {
         let sealedTarget = try sealTarget(target)
         return try addEntry(plain, in: parent) { (directory, backing) throws(Errno) in
             try directory.makeSymbolicLinkAt(backing.name, target: sealedTarget.span)
-            let status = try self.give(backing.name, to: caller, mode: 0, in: directory)
-            return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
+                let status = try self.give(backing.name, to: caller, mode: 0, in: directory)
+                return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            }
         }
     }
 
@@ -90,14 +96,41 @@ extension Vault {
                 removeSide(of: backing, in: descriptor)
                 throw error
             }
-            let status = try give(backing.name, to: caller, mode: mode, in: descriptor)
+            // Known from now on, whatever comes: without that the next one of this name would be its double.
             try withSubdirectories(of: parent) { (index: inout SubdirectoryIndex) throws(Errno) in
                 index.insert(key, .init(name: backing.name, id: id))
             }
-            let made = try entry(backing.name, status, directoryID: id, in: parent)
-            // A new directory has no subdirectories: its list is complete.
-            try made.inode.directory.subdirectories.withLock { $0 = SubdirectoryIndex() }
-            return made
+            do throws(Errno) {
+                let status = try give(backing.name, to: caller, mode: mode, in: descriptor)
+                let made = try entry(backing.name, status, directoryID: id, in: parent)
+                // A new directory has no subdirectories: its list is complete.
+                try made.inode.directory.subdirectories.withLock { $0 = SubdirectoryIndex() }
+                return made
+            } catch {
+                undoDirectory(key, backing, in: parent, descriptor)
+                throw error
+            }
+        }
+    }
+
+    /// A directory whose making failed half-way goes again; one that cannot be removed stays in the list.
+    private func undoDirectory(_ key: [UInt8], _ backing: BackingName, in parent: Inode, _ descriptor: SharedDescriptor) {
+        do throws(Errno) {
+            try descriptor.unlinkAt(backing.name, directory: true)
+            removeSide(of: backing, in: descriptor)
+            try withSubdirectories(of: parent) { (index: inout SubdirectoryIndex) throws(Errno) in index.remove(key) }
+        } catch {
+            context.log.failed("undo the making of a directory", error)
+        }
+    }
+
+    /// Runs `body` on an entry that was made a moment ago; if that fails, the entry goes again.
+    private func orUndone<R>(_ name: FileName, in directory: SharedDescriptor, _ body: () throws(Errno) -> R) throws(Errno) -> R {
+        do throws(Errno) {
+            return try body()
+        } catch {
+            do throws(Errno) { try directory.unlinkAt(name) } catch { context.log.failed("undo the making of an entry", error) }
+            throw error
         }
     }
 
@@ -110,8 +143,10 @@ extension Vault {
             } anchored: { (descriptor) throws(Errno) in
                 try descriptor.link(to: directory, as: backing.name)
             }
-            let status = try directory.statusAt(backing.name)
-            return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
+                let status = try directory.statusAt(backing.name)
+                return try self.entry(backing.name, status, directoryID: nil, in: parent)
+            }
         }
     }
 
