@@ -70,7 +70,12 @@ struct NameScan {
 
     /// The plain name; remarks if there is none.
     private mutating func open(_ entry: DirectoryEntry, _ form: BackingNameForm) throws(Errno) -> [UInt8]? {
-        if let opened = vault.openName(entry.name, form, in: directory, descriptor) { return opened.plain }
+        do throws(Errno) {
+            if let opened = try vault.openName(entry.name, form, in: directory, descriptor) { return opened.plain }
+        } catch {
+            add(.unreadable, entry.name, nil, "the side file with its name cannot be read: \(error)")
+            return nil
+        }
         if let hash = form.longNameHash, try vault.statusIfThere(FileName(hash.sideName), descriptor) == nil {
             add(.nameWithoutSideFile, entry.name, nil, "the side file with its name is missing")
         } else {

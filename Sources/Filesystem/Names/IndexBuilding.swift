@@ -13,7 +13,7 @@ extension Vault {
         let directory = try inode.directory
         return try directory.subdirectories.withLock { (index: inout SubdirectoryIndex?) throws(Errno) -> R in
             var built: SubdirectoryIndex
-            if let known = index { built = known } else { built = try buildIndex(of: inode) }
+            if let known = index, !known.isDue { built = known } else { built = try buildIndex(of: inode) }
             // Taken out of the slot for the moment, so that it is changed in place and not copied.
             index = nil
             defer { index = built }
@@ -37,7 +37,15 @@ extension Vault {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): has a directory's name and is none; not shown")
                 continue
             }
-            guard let opened = openName(entry.name, form, in: directory, descriptor), let id = opened.directoryID else {
+            let opened: OpenedName?
+            do throws(Errno) {
+                opened = try openName(entry.name, form, in: directory, descriptor)
+            } catch {
+                context.log.failed("\(FileLabel(inode: entry.inode, backingName: entry.name)): reading its name", error)
+                index.noteGap(error)
+                continue
+            }
+            guard let opened, let id = opened.directoryID else {
                 context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
                 continue
             }
@@ -71,6 +79,7 @@ extension Vault {
             return
         }
         context.log.note("two directories of one name: \(names); the empty one is not shown")
+        index.hidesDoubles = true
         index.insert(plain, hidden == a.name ? b : a)
     }
 
@@ -82,6 +91,28 @@ extension Vault {
         if aIsEmpty != bIsEmpty { return aIsEmpty ? a : b }
         guard let aTime = try statusIfThere(a, parent)?.changeTime, let bTime = try statusIfThere(b, parent)?.changeTime else { throw .stale }
         return aTime < bTime ? a : b
+    }
+
+    /// Removes the empty ones of two directories of one name, which keep the directory that they are in from being removed.
+    func removeHiddenDoubles(in inode: Inode) throws(Errno) {
+        let directory = try inode.directory
+        let descriptor = try directory.descriptor(of: inode)
+        try directory.removing { () throws(Errno) in
+            try withSubdirectories(of: inode) { (index: inout SubdirectoryIndex) throws(Errno) in
+                guard index.hidesDoubles else { return }
+                let stream = DirectoryStream(try access.open(descriptor, [.readOnly, .directory]))
+                while let entry = try stream.next() {
+                    let form = entry.name.withSpan { NameCipher.classify($0) }
+                    guard form.directoryID != nil, index.plainName(of: entry.name) == nil,
+                        let opened = try openName(entry.name, form, in: directory, descriptor), index[opened.plain] != nil
+                    else { continue }
+                    try removeEmpty(entry.name, descriptor)
+                    if let hash = form.longNameHash { try descriptor.unlinkAt(FileName(hash.sideName)) }
+                    context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): an empty directory beside another of its name; removed")
+                }
+                index.hidesDoubles = false
+            }
+        }
     }
 
     private static func doubleSuffix(_ id: DirectoryID) -> [UInt8] { Array(".double-\(id)".utf8) }

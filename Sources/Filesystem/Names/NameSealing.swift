@@ -43,14 +43,15 @@ extension Vault {
     }
 
     /// The plain name of a backing entry; nil when it does not open in this directory.
+    /// - Throws: the error of a side file that cannot be read: nobody knows then what the name is.
     func openName(
         _ name: FileName, _ form: BackingNameForm, in directory: Directory, _ descriptor: SharedDescriptor
-    ) -> OpenedName? {
+    ) throws(Errno) -> OpenedName? {
         var content: [UInt8]?
         switch form {
         case .file, .directory: break
         case .longFile(let hash), .longDirectory(let hash, _):
-            content = try? readSide(FileName(hash.sideName), descriptor)
+            content = try readSide(FileName(hash.sideName), descriptor)
             if content == nil { return nil }
         default: return nil
         }
@@ -62,22 +63,32 @@ extension Vault {
         }
     }
 
-    private func readSide(_ name: FileName, _ directory: SharedDescriptor) throws(Errno) -> [UInt8] {
-        let file = try access.open(name, in: directory, [.readOnly, .noFollow])
-        var bytes = [UInt8](repeating: 0, count: NameCipher.maximumTextSize + 1)
-        var span = bytes.mutableSpan
-        let count = try file.read(into: &span, at: 0)
-        guard count <= NameCipher.maximumTextSize else { throw .ioError }
-        bytes.removeLast(bytes.count - count)
-        return bytes
+    /// What a side file holds; nil when it is not there or is none.
+    private func readSide(_ name: FileName, _ directory: SharedDescriptor) throws(Errno) -> [UInt8]? {
+        do throws(Errno) {
+            // Not blocking: somebody may have put a fifo there, which waits for a writer.
+            let file = try access.open(name, in: directory, [.readOnly, .noFollow, .nonBlocking])
+            var bytes = [UInt8](repeating: 0, count: NameCipher.maximumTextSize + 1)
+            var span = bytes.mutableSpan
+            let count = try file.read(into: &span, at: 0)
+            guard count <= NameCipher.maximumTextSize else { return nil }
+            bytes.removeLast(bytes.count - count)
+            return bytes
+        } catch {
+            // Nothing; a link, a socket, a fifo, a directory.
+            let isNoFile = error == .tooManySymbolicLinks || error == .noDeviceOrAddress || error == .illegalSeek || error == .isDirectory
+            if error == .noEntry || isNoFile { return nil }
+            throw error
+        }
     }
 
     /// Writes the side file of a long name, durably, before the entry appears. Nothing for a short name.
     func prepareSide(of backing: BackingName, in directory: SharedDescriptor) throws(Errno) {
         guard let side = backing.side else { return }
-        if let known = try? readSide(side.name, directory), known == side.content { return }
+        // One that cannot be read stays: it may be the name of something.
+        if try readSide(side.name, directory) == side.content { return }
         // Absent, or left empty by a crash.
-        let file = try directory.openAt(side.name, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
+        let file = try directory.openAt(side.name, [.writeOnly, .create, .truncate, .noFollow, .nonBlocking], mode: 0o600)
         do throws(Errno) {
             try file.writeAll(side.content.span, at: 0)
             try file.synchronize()

@@ -12,6 +12,20 @@ struct SubdirectoryIndex: Sendable {
     }
     private var byName: [[UInt8]: Subdirectory] = [:]
     private var plainNames: [FileName: [UInt8]] = [:]
+    /// Why names are missing in the list that may be there; it is built again after a while.
+    private(set) var gap: Errno?
+    private var builtAt: UInt64 = 0
+    /// Whether an empty directory is not shown because another one has its name.
+    var hidesDoubles = false
+
+    private static let retryAfter: UInt64 = 1_000_000_000
+    /// Whether the list lacks something and is old enough to be built again.
+    var isDue: Bool { gap != nil && SystemClock.monotonicCoarse >= builtAt + Self.retryAfter }
+
+    mutating func noteGap(_ error: Errno) {
+        gap = error
+        builtAt = SystemClock.monotonicCoarse
+    }
 
     subscript(plain: [UInt8]) -> Subdirectory? { byName[plain] }
 

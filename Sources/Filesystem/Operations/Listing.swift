@@ -18,6 +18,8 @@ package final class OpenDirectory: Sendable {
         var offset: Int64 = 0
         /// An entry that was read and did not fit into the answer.
         var pending: Listed?
+        /// Why an entry is not shown that is there.
+        var gap: Errno?
     }
 
     /// An entry as it is shown.
@@ -51,6 +53,7 @@ package final class OpenDirectory: Sendable {
     ///   - withStatus: give the inode and full status of each entry but `.` and `..`; the inode counts as looked up if the entry is taken.
     ///   - emit: name, status (of which without `withStatus` only kind and inode number are true), inode, position after the entry;
     ///     false if the entry did not fit.
+    /// - Throws: at the end too, when the name of an entry could not be read.
     package func list(
         from offset: Int64, withStatus: Bool, _ emit: (ByteSpan, FileStatus, Inode?, Int64) -> Bool
     ) throws(Errno) {
@@ -59,6 +62,7 @@ package final class OpenDirectory: Sendable {
                 try state.stream.seek(to: offset)
                 state.offset = offset
                 state.pending = nil
+                if offset == 0 { state.gap = nil }
             }
             while true {
                 let listed: Listed
@@ -67,6 +71,8 @@ package final class OpenDirectory: Sendable {
                 } else if let read = try next(&state) {
                     listed = read
                 } else {
+                    // All others are listed: this costs one name, and who reads on is told.
+                    if let gap = state.gap { throw gap }
                     return
                 }
                 state.pending = listed
@@ -109,7 +115,7 @@ package final class OpenDirectory: Sendable {
     /// The next entry that is shown; nil at the end.
     private func next(_ state: inout State) throws(Errno) -> Listed? {
         while let entry = try state.stream.next() {
-            guard let (plain, id) = try shown(entry) else { continue }
+            guard let (plain, id) = try shown(entry, &state.gap) else { continue }
             return Listed(
                 plain: plain, backing: entry.name, directoryID: id, kind: entry.kind, inode: entry.inode, next: entry.nextOffset)
         }
@@ -117,21 +123,26 @@ package final class OpenDirectory: Sendable {
     }
 
     /// The plain name of a backing entry; nil when it is not shown.
-    private func shown(_ entry: DirectoryEntry) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
+    private func shown(_ entry: DirectoryEntry, _ gap: inout Errno?) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
         if entry.name.isCurrentOrParent { return (entry.name.bytes, nil) }
         let directory = try inode.directory
         let form = entry.name.withSpan { NameCipher.classify($0) }
         switch form {
         case .side, .reserved: return nil
         case .directory(let id), .longDirectory(_, let id):
-            return try vault.withSubdirectories(of: inode) { (index: inout SubdirectoryIndex) throws(Errno) in
-                index.plainName(of: entry.name)
-            }.map { ($0, id) }
+            let (plain, missing) = try vault.withSubdirectories(of: inode) { (index: inout SubdirectoryIndex) throws(Errno) in
+                (index.plainName(of: entry.name), index.gap)
+            }
+            if plain == nil, let missing { gap = missing }
+            return plain.map { ($0, id) }
         case .file, .longFile:
-            if entry.kind != .directory,
-                let opened = vault.openName(entry.name, form, in: directory, try directory.descriptor(of: inode))
-            {
-                return (opened.plain, nil)
+            let descriptor = try directory.descriptor(of: inode)
+            do throws(Errno) {
+                if entry.kind != .directory, let opened = try vault.openName(entry.name, form, in: directory, descriptor) { return (opened.plain, nil) }
+            } catch {
+                vault.context.log.failed("\(FileLabel(inode: entry.inode, backingName: entry.name)): reading its name", error)
+                gap = error
+                return nil
             }
             vault.context.log.note("\(FileLabel(inode: entry.inode, backingName: entry.name)): its name does not open here; not shown")
             return nil

@@ -56,7 +56,16 @@ extension Vault {
         let isIndexed = directory.subdirectories.withLock { $0 != nil }
         if isIndexed, let finding = try findDirectory(key, in: parent, descriptor) { return finding }
         if let finding = try findFile(plain, in: directory, descriptor) { return finding }
-        return isIndexed ? nil : try findDirectory(key, in: parent, descriptor)
+        if !isIndexed, let finding = try findDirectory(key, in: parent, descriptor) { return finding }
+        try requireAbsence(of: plain, in: directory)
+        return nil
+    }
+
+    /// A long name that is not in the list of subdirectories may be one that could not be read: the kernel is not told that it is free.
+    private func requireAbsence(of plain: ByteSpan, in directory: Directory) throws(Errno) {
+        guard let gap = directory.subdirectories.withLock({ $0?.gap }) else { return }
+        // Whatever its id: only the length of the name decides.
+        if try sealed(plain, .directory(directory.id), in: directory).side != nil { throw gap }
     }
 
     /// A file, link or special file.

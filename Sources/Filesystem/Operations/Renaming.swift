@@ -161,6 +161,8 @@ extension Vault {
             removeSide(of: try sealed(newPlain, .directory(replacedID), in: target.directory), in: target.descriptor)
         } catch {
             context.log.failed("remove the directory that a rename has replaced", error)
+            // The next mount looks for it.
+            context.noteUnfinished()
         }
     }
 }

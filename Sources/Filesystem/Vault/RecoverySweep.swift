@@ -72,6 +72,7 @@ final class RecoverySweep: Sendable {
     private func walk(
         _ inode: Inode, in vault: Vault, _ waiting: inout [Inode], _ files: inout Int, _ isWhole: inout Bool
     ) throws(Errno) {
+        try vault.removeHiddenDoubles(in: inode)
         let directory = try vault.openDirectory(inode)
         var offset: Int64 = 0
         while !shouldStop {
@@ -104,9 +105,10 @@ final class RecoverySweep: Sendable {
     private func putRight(_ inode: Inode, in vault: Vault) -> Bool {
         do throws(Errno) {
             let reader = try vault.open(inode, writable: false)
-            let isSealed = reader.content.isSealed
+            // A small file whose growth was cut off is sealed, and its length tells a wrong size.
+            let isRight = reader.content.isSealed && !reader.content.wasLonger
             reader.release()
-            if !isSealed { try vault.open(inode, writable: true).release() }
+            if !isRight { try vault.open(inode, writable: true).release() }
             return true
         } catch {
             return error == .ioError || error == .noEntry || error == .stale

@@ -1,0 +1,80 @@
+// What errors and crashes leave in a vault's directories, and what a mount makes of it.
+
+import Bytes
+import Foundation
+import POSIX
+import Testing
+
+@testable import Filesystem
+
+@Suite struct LeftoverTests {
+    private static let long = String(repeating: "n", count: 200)
+
+    /// Waits for the walk that follows an unclean end.
+    private func waitForRecovery(_ scratch: ScratchVault) throws {
+        for _ in 0..<500 where !scratch.vault.context.lengthsTell { SystemClock.sleep(nanoseconds: 10_000_000) }
+        try #require(scratch.vault.context.lengthsTell)
+    }
+
+    /// Found by fuzzing: opening the fifo waited for a writer, and with it the listing for ever.
+    @Test(.timeLimit(.minutes(1)), arguments: ["fifo", "directory", "link", "socket"])
+    func somethingElseInThePlaceOfASideFile(kind: String) throws {
+        let scratch = try ScratchVault()
+        _ = try scratch.makeDirectory(Self.long)
+        _ = try scratch.makeFile("other")
+        try scratch.whileClosed {
+            let name = try #require(try scratch.backingNames().first { $0.hasPrefix("=") })
+            let path = scratch.backing + "/" + name
+            try FileManager.default.removeItem(atPath: path)
+            switch kind {
+            case "fifo": #expect(mkfifo(path, 0o600) == 0)
+            case "socket": #expect(mknod(path, S_IFSOCK | 0o600, 0) == 0)
+            case "directory": #expect(mkdir(path, 0o700) == 0)
+            default: #expect(symlink("nowhere", path) == 0)
+            }
+        }
+        #expect(try scratch.list() == ["other"])
+        // The name is free, but its side file cannot be written.
+        #expect(scratch.errno { _ = try scratch.find(Self.long) } == .noEntry)
+    }
+
+    /// A rename over an empty directory that stopped before that was removed: its parent could never be removed.
+    @Test func theEmptyOneOfTwoDirectoriesOfOneNameGoes() throws {
+        let scratch = try ScratchVault()
+        let parent = try scratch.makeDirectory("parent")
+        let moved = try scratch.makeDirectory("a", in: parent)
+        _ = try scratch.makeFile("inside", in: moved)
+        _ = try scratch.makeDirectory("b", in: parent)
+        let vault = scratch.vault
+        let backing = try #require(try moved.whereabouts.withLock { $0.first }).name
+        let new = try vault.sealed(Array("b".utf8).span, .directory(moved.directory.id), in: parent.directory).name
+        let descriptor = try parent.directory.descriptor(of: parent)
+        try descriptor.renameAt(backing, to: descriptor, as: new)
+        vault.context.noteUnfinished()
+        try scratch.remount()
+        try waitForRecovery(scratch)
+        let again = try scratch.find("parent").inode
+        #expect(try scratch.list(again) == ["b"])
+        #expect(try scratch.backingNames("/" + scratch.backingNames()[0]).count == 1)
+        let b = try scratch.find("b", in: again).inode
+        try scratch.unlink("inside", in: b)
+        try scratch.removeDirectory("b", in: again)
+        try scratch.removeDirectory("parent")
+        #expect(try scratch.backingNames().isEmpty)
+    }
+
+    /// A small file whose growth into blocks stopped is sealed, but its length told the size that it was to have.
+    @Test func aGrowthThatStoppedShowsTheRightSize() throws {
+        let scratch = try ScratchVault()
+        _ = try scratch.makeFile("small", content: "content")
+        scratch.vault.context.noteUnfinished()
+        try scratch.whileClosed {
+            let path = scratch.backing + "/" + (try #require(try scratch.backingNames().first))
+            #expect(truncate(path, 100_000) == 0)
+        }
+        try waitForRecovery(scratch)
+        #expect(try scratch.find("small").status.size == 7)
+        try scratch.remount()
+        #expect(try scratch.find("small").status.size == 7)
+    }
+}
