@@ -62,6 +62,7 @@ package final class FileContent: @unchecked Sendable {
     let hasHiddenTime = Atomic<Bool>(false)
     let mayHaveSetID = Atomic<Bool>(true)
     let isResting = Atomic<Bool>(false)
+    let mayBeUnknown = Atomic<Bool>(false)
 
     /// How the content is stored.
     enum Form { case empty, inline, blocks }
@@ -166,6 +167,7 @@ package final class FileContent: @unchecked Sendable {
     package func read(into reply: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
         while true {
             try wakeIfResting()
+            try loadIfUnknown()
             if let count = try readAwake(into: &reply, at: offset) { return count }
         }
     }
@@ -265,5 +267,6 @@ package final class FileContent: @unchecked Sendable {
     func publish() {
         publishedSize.store(contentSize, ordering: .releasing)
         publishedSealed.store(!record.isOpen, ordering: .releasing)
+        mayBeUnknown.store(isUnknown, ordering: .releasing)
     }
 }

@@ -43,7 +43,16 @@ extension FileContent {
             try writeInlinePage(plain.span.slice(0, Int(size)), from: Int(BlockLayout.stateOffset))
         }
         // A longer backing file does no harm: the entry's length counts.
-        if isShorter { try backing.truncate(to: BlockLayout.inlineContentOffset + size) }
+        if isShorter {
+            isLengthDue = true
+            do throws(Errno) {
+                try backing.truncate(to: BlockLayout.inlineContentOffset + size)
+                isLengthDue = false
+            } catch {
+                context.noteUnfinished()
+                throw error
+            }
+        }
     }
 
     /// Makes a range inside an inline file zero.
@@ -144,8 +153,21 @@ extension FileContent {
         do throws(Errno) {
             try backing.truncate(to: BlockLayout.inlineContentOffset + contentSize)
         } catch {
-            // Harmless: the entry's length counts, and the next writable open cuts.
+            // The entry's length counts, and the next change cuts; but the length shows a wrong size, which only a vault that is not clean looks through.
+            isLengthDue = true
+            context.noteUnfinished()
             context.log.failed("undoing the growth of \(label)", error)
+        }
+    }
+
+    /// After an error that left open what is on disk, and reading it again failed too: tries once more, the disk may be well again.
+    func loadIfUnknown() throws(Errno) {
+        guard mayBeUnknown.load(ordering: .acquiring) else { return }
+        try lock.withWriteLock { () throws(Errno) in
+            guard isUnknown else { return }
+            if isResting.load(ordering: .relaxed) { try wake() }
+            try load()
+            publish()
         }
     }
 

@@ -261,4 +261,23 @@ private func firstDifference(_ a: [UInt8], _ b: [UInt8]) -> Int {
         #expect(found.size == 1 << 20)
         #expect(try found.bytes() == [UInt8](repeating: 1, count: 5000) + [UInt8](repeating: 0, count: (1 << 20) - 5000))
     }
+
+    /// Every call after some call of a growth fails, reading the file again too; once the disk is well, the same content reads.
+    @Test func aDiskThatIsWellAgainReads() throws {
+        for calls in 0..<6 {
+            let place = try Workplace()
+            let old = [UInt8](repeating: 1, count: 3000), more = [UInt8](repeating: 2, count: 9000)
+            let content = try place.content()
+            try content.put(old)
+            try content.synchronize(dataOnly: false)
+            let change = Change(text: "growth", before: old, after: old + more) { content throws(Errno) in try content.put(more, at: 3000) }
+            place.saboteur.arm(after: calls, pagesTaken: 0, isFatal: true)
+            do { try change.run(content) } catch {}
+            place.saboteur.disarm()
+            let bytes = try content.bytes()
+            if let complaint = change.allows(bytes) { Issue.record("after \(calls) calls: \(complaint)") }
+            try change.run(content)
+            #expect(try content.bytes() == old + more)
+        }
+    }
 }
