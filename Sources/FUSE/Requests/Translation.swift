@@ -58,6 +58,8 @@ extension StatusChange {
         if mask & FUSE_SET_ATTR_UID != 0 { userID = values.st_uid }
         if mask & FUSE_SET_ATTR_GID != 0 { groupID = values.st_gid }
         if mask & FUSE_SET_ATTR_SIZE != 0 { size = UInt64(bitPattern: Int64(values.st_size)) }
+        // A write-back kernel sends its change time with everything that a program asks for.
+        isAskedFor = mask & FUSE_SET_ATTR_CTIME != 0
         access = Self.time(values.st_atim, isSet: mask & FUSE_SET_ATTR_ATIME != 0, isNow: mask & FUSE_SET_ATTR_ATIME_NOW != 0)
         modification = Self.time(values.st_mtim, isSet: mask & FUSE_SET_ATTR_MTIME != 0, isNow: mask & FUSE_SET_ATTR_MTIME_NOW != 0)
     }

@@ -66,6 +66,7 @@ extension Vault {
         of inode: Inode, _ change: StatusChange, file: OpenFile?, caller: Caller
     ) throws(Errno) -> FileStatus {
         try context.willChange()
+        if change.isEmpty && change.isAskedFor { try requireMayClearSetID(of: inode, caller) }
         if let size = change.size { try setSize(of: inode, to: size) }
         do throws(Errno) {
             // A change of owner that names nobody still takes set-id bits away; the backing file system knows which.
@@ -73,12 +74,26 @@ extension Vault {
                 try setOwner(of: inode, change.userID, change.groupID)
             }
             if let mode = change.mode { try setMode(of: inode, mode) }
-            try setTimes(of: inode, change)
+            do throws(Errno) {
+                try setTimes(of: inode, change)
+            } catch {
+                // The kernel would keep the old size if it were told of an error, and with it what it has cached of bytes that are gone.
+                guard change.size != nil else { throw error }
+                context.log.failed("setting the times of \(inode.label) after its size", error)
+            }
         } catch {
             // The kernel writes back the times of an object whose last name has just gone.
             guard error == .noEntry, inode.whereabouts.withLock({ $0.removed != nil }) else { throw error }
         }
         return try status(of: inode)
+    }
+
+    /// A change of owner that names nobody takes set-id bits away, which is for the owner and root alone. The kernel leaves it to the daemon.
+    private func requireMayClearSetID(of inode: Inode, _ caller: Caller) throws(Errno) {
+        guard isRoot, caller.userID != 0, inode.isRegular else { return }
+        let status = try status(of: inode)
+        let takesGroup = status.mode & FileMode.setGroupID != 0 && status.mode & 0o010 != 0
+        if status.userID != caller.userID && (takesGroup || status.mode & FileMode.setUserID != 0) { throw .notPermitted }
     }
 
     private func setSize(of inode: Inode, to size: UInt64) throws(Errno) {

@@ -30,6 +30,9 @@ package struct StatusChange: Sendable {
     package var access: TimeChange = .omit
     package var modification: TimeChange = .omit
 
+    /// It is somebody's own wish, not what a write brings about (losing set-id bits).
+    package var isAskedFor = false
+
     package init() {}
 
     /// Nothing is named: what `chown(path, -1, -1)` asks.
