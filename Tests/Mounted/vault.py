@@ -240,7 +240,10 @@ class Vault:
 
     def kill(self, number=signal.SIGKILL):
         """Kills the daemon and clears the dead mount, as a crash and its user would."""
-        os.kill(self.pid, number)
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:  # it has died by itself
+            pass
         deadline = time.monotonic() + 30
         while self._is_running():
             if time.monotonic() > deadline:

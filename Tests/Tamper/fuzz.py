@@ -14,8 +14,10 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -224,6 +226,10 @@ class Round:
             if error.errno not in ALLOWED:
                 self.wrong.append(f"{path.name}: {errno.errorcode.get(error.errno)}")
 
+    def bite(self):
+        self.wrong.append(f"no answer within {2 * LIMIT} s; the daemon is killed")
+        os.kill(self.vault.pid, signal.SIGKILL)
+
     def run(self, contents):
         shutil.rmtree(self.vault.vault)
         subprocess.run(["cp", "-a", self.template, self.vault.vault], check=True)
@@ -240,7 +246,13 @@ class Round:
             subprocess.run(["chmod", "-R", "u+rwx", out], check=False)
             shutil.rmtree(out, ignore_errors=True)
         self.vault.mount()
-        self.use(contents)
+        # A program that waits for a daemon which does not answer can only be freed by the daemon's end.
+        watchdog = threading.Timer(2 * LIMIT, self.bite)
+        watchdog.start()
+        try:
+            self.use(contents)
+        finally:
+            watchdog.cancel()
         if not self.vault._is_running():
             self.wrong.append("the daemon has died")
             self.vault.kill()
