@@ -253,11 +253,14 @@ package final class FileContent: @unchecked Sendable {
 
     private func commit(_ protection: FileProtection) throws(Errno) {
         do throws(Errno) {
+            // A commit in the middle of the operation failed.
+            if protection.takeLoss() { throw .ioError }
             guard try protection.commit() else { return }
             // The file itself is changed later, and by nobody's wish.
             if hiddenTime == nil { try backing.setModificationTime(.now) }
         } catch {
             protection.discardStaged()
+            _ = protection.takeLoss()
             loadAgain()
             throw error
         }

@@ -25,6 +25,8 @@ final class FileProtection: @unchecked Sendable {
     private var zeros: [Range<UInt64>] = []
     /// A record that says OPEN is on its way: it has to be durable before the file is changed past the protected bytes.
     private var isBarrierDue = false
+    /// What was staged did not get into the journal as a whole: what memory says of the file may be wrong.
+    private var isLost = false
     /// Changed directly since the last sync, or before anybody here knew it.
     private var isChangedDirectly = true
     /// A direct change has moved the file's own time since it was last looked at or put back.
@@ -139,6 +141,12 @@ final class FileProtection: @unchecked Sendable {
         zeros.removeAll()
     }
 
+    /// Whether something that was staged since the last time did not get into the journal.
+    func takeLoss() -> Bool {
+        defer { isLost = false }
+        return isLost
+    }
+
     /// Runs `body`, which changes the file itself.
     func directly<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if isBarrierDue {
@@ -196,6 +204,7 @@ final class FileProtection: @unchecked Sendable {
     @discardableResult
     func commit() throws(Errno) -> Bool {
         guard hasStaged, let journal else { return false }
+        isLost = true
         defer { staged.removeAll() }
         guard let fileID else { throw .ioError }
         let time = shownTime ?? SystemClock.now
@@ -216,6 +225,7 @@ final class FileProtection: @unchecked Sendable {
             size += more
         }
         try journal.append(&record, for: self)
+        isLost = false
         return true
     }
 
