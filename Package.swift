@@ -70,3 +70,13 @@ let package = Package(
         .testTarget(name: "InteropTests", dependencies: ["envelopefs", "ScriptRunning"], swiftSettings: relaxed),
     ]
 )
+
+// For Tests/Fuzz/fuzz.py: what libFuzzer drives stands in the place of the tests, with which it shares a source.
+if Context.environment["ENVELOPEFS_LIBFUZZER"] != nil {
+    package.targets.removeAll { $0.isTest || $0.name == "ScriptRunning" }
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzzing",
+            dependencies: ["KeyManagement", "Format", "Cryptography", "Bytes", .product(name: "GRDB", package: "GRDB.swift")],
+            path: "Tests", sources: ["Fuzz/Driver.swift", "Fuzz/Subjects.swift", "KeyManagementTests/StoredRows.swift"], swiftSettings: relaxed))
+}
