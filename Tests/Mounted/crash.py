@@ -200,6 +200,10 @@ def round_of(vault, round_number, seconds, seed):
         said, _ = child.communicate(timeout=60)
         if "ends: " not in said:
             raise Failure(f"{name} ended by itself: {said[-1500:]}")
+    # A journal is replayed by the mount after the kill: that one may be killed too, and again.
+    interrupted = 0
+    while random.random() < 0.4:
+        interrupted += vault.kill_while_mounting(random.uniform(0.3, 1.2))
     vault.mount()
     wrong, total = mixture.judge(folder, log)
     if wrong:
@@ -216,7 +220,7 @@ def round_of(vault, round_number, seconds, seed):
             raise Failure(f"round {round_number}, {name}: {error}") from error
         except Failure as failure:
             raise Failure(f"round {round_number}, {failure}") from failure
-    print(f"round {round_number}: {total} acknowledged steps stand", flush=True)
+    print(f"round {round_number}: {total} acknowledged steps stand" + f", {interrupted} mounts killed" * (interrupted > 0), flush=True)
 
 
 def size_of(path):

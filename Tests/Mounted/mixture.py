@@ -132,7 +132,7 @@ def judge(folder, log):
     done = [event for event in events if event.ended != EVER]
     expected = Expectation(events, EVER, certain=len(done) - 1)
     found = tree(folder)
-    wrong = expected.judge(found, "blocks")
+    wrong = expected.judge(found, "journal")
     for path, reader in found.items():
         if isinstance(reader, Reader) and reader.refusal:
             wrong.append(f"{path}: {reader.refusal}")

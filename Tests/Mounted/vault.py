@@ -168,8 +168,7 @@ class Vault:
         self.command("init", self.vault, *options)
         return self
 
-    def mount(self, *more_options):
-        """Mounts and waits until the kernel has the mount."""
+    def _mount_words(self, more_options):
         options = self.options + list(more_options)
         if self.substitute:
             words = [self.binary, "-o", f"source={self.vault},xattr,default_permissions," + os.environ.get("ENVELOPEFS_SUBSTITUTE_OPTIONS", "writeback,cache=always")
@@ -178,8 +177,13 @@ class Vault:
             words = [self.binary, "mount", str(self.vault), str(self.mount_point), "--log-file", str(self.log_path), *options]
             if self.allow_other:
                 words.append("--allow-other")
+        return self.wrapper + words
+
+    def mount(self, *more_options):
+        """Mounts and waits until the kernel has the mount."""
+        words = self._mount_words(more_options)
         with open(self.log_path, "ab") as log:
-            done = subprocess.run(self.wrapper + words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
+            done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
         if done.returncode != 0:
             raise Failure(f"mount: exit {done.returncode}\n{self.log_tail()}")
         if not is_mounted(self.mount_point):
@@ -187,9 +191,26 @@ class Vault:
         self.pid = self.find_daemon()
         return self
 
-    def find_daemon(self):
-        """The process that serves our mount point, by its command line."""
-        wanted = str(self.mount_point).encode()
+    def kill_while_mounting(self, delay):
+        """A mount that is killed `delay` seconds after its begin: before it, while it replays and recovers, or after it. Whether a process was left to be killed."""
+        with open(self.log_path, "ab") as log:
+            command = subprocess.Popen(self._mount_words([]), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        time.sleep(delay)
+        killed = False
+        while self.find_daemons():
+            for pid in self.find_daemons():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                    killed = True
+                except ProcessLookupError:
+                    pass  # it has ended meanwhile
+            command.wait(timeout=60)
+        self._clear_mount(time.monotonic() + 30)
+        return killed
+
+    def find_daemons(self):
+        """The processes that serve our mount point or are about to, by their command line."""
+        wanted, found = str(self.mount_point).encode(), []
         for entry in os.listdir("/proc"):
             if not entry.isdigit() or int(entry) == os.getpid():
                 continue
@@ -198,8 +219,14 @@ class Vault:
             except OSError:
                 continue
             if wanted in words and os.path.basename(words[0]) == os.path.basename(self.binary).encode():
-                return int(entry)
-        raise Failure(f"no process serves {self.mount_point}\n{self.log_tail()}")
+                found.append(int(entry))
+        return found
+
+    def find_daemon(self):
+        found = self.find_daemons()
+        if not found:
+            raise Failure(f"no process serves {self.mount_point}\n{self.log_tail()}")
+        return found[0]
 
     def unmount(self, timeout=120):
         """Unmounts and waits until the daemon has ended, so that the vault is free for the next mount."""
@@ -254,6 +281,9 @@ class Vault:
                 raise Failure("nobody reaps the killed daemon")
             time.sleep(0.01)
         self.pid = None
+        self._clear_mount(deadline)
+
+    def _clear_mount(self, deadline):
         while is_mounted(self.mount_point):
             subprocess.run(["fusermount3", "-u", "-q", str(self.mount_point)], stderr=subprocess.DEVNULL)
             if is_mounted(self.mount_point):
