@@ -62,27 +62,6 @@ import Testing
         #expect(run.output.contains(", 0 differ"), "it did not say what it did")
     }
 
-    @Test("A disk that fails at some calls of every operation")
-    func failingDisk() throws {
-        let run = try ScriptRun("Failing/failing.py", "--share", "11")
-        #expect(run.status == 0, "\(run.tail)")
-        #expect(run.output.contains(", 0 wrong"), "it did not say what it did")
-    }
-
-    /// What is easily broken: names of which one part is made and the other is not.
-    @Test("A disk that fails at any call of what makes names")
-    func failingNames() throws {
-        let run = try ScriptRun("Failing/failing.py", "--errors", "EIO", "long names", "make a directory", "empty directory")
-        #expect(run.status == 0, "\(run.tail)")
-    }
-
-    @Test("A full disk, and one without inodes", arguments: ["ext4", "tmpfs", "ext4-inodes", "tmpfs-inodes"])
-    func fullDisk(disk: String) throws {
-        let run = try ScriptRun("Failing/full.py", "--disk", disk, "--rooms", "0,3", "--short")
-        #expect(run.status == 0, "\(run.tail)")
-        #expect(run.output.contains(", 0 wrong"), "it did not say what it did")
-    }
-
     @Test("A killed daemon loses nothing that was synced")
     func crash() throws {
         let run = try ScriptRun("Mounted/crash.py", "--rounds", "20", "--seconds", "2")
