@@ -38,7 +38,7 @@ package final class Sealer: Sendable {
     package var count: Int { queue.withLock { $0.waiting.count } }
 
     /// Takes a content whose last writable handle is gone, and that does not wait already. `done` is called once it waits no longer, on the sealer's
-    /// thread, in a batch, without any other lock: it is sealed, or has no name any more, or cannot be sealed now (logged), or `isInUse` says that somebody writes again.
+    /// thread, in a batch, without any lock of contents: it is sealed, or has no name any more, or cannot be sealed now (logged), or `isInUse` says that somebody writes again.
     package func enqueue(
         _ content: FileContent, unless isInUse: @escaping @Sendable () -> Bool = { false }, _ done: @escaping @Sendable () -> Void
     ) {
@@ -49,6 +49,15 @@ package final class Sealer: Sendable {
             return true
         }
         if mustStart { startThread() }
+    }
+
+    /// Takes a content out whose last name is gone: while it waits, its descriptor holds room on the disk. `done` is called at once.
+    func letGo(of content: FileContent) {
+        let found = queue.withLock { queue -> Waiting? in
+            guard let place = queue.waiting.firstIndex(where: { $0.content === content }) else { return nil }
+            return queue.waiting.remove(at: place)
+        }
+        found?.done()
     }
 
     /// Before a file is opened for writing, with no lock held: each waiting file holds a descriptor, so whoever writes files faster than the disk syncs them

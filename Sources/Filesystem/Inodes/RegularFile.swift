@@ -180,10 +180,13 @@ final class RegularFile: Sendable {
     }
 
     /// The last name is gone.
-    func markRemoved() {
+    /// - Returns: the content if it waits to be sealed, which nobody needs any more.
+    func markRemoved() -> FileContent? {
         use.withLock { use in
             use.isRemoved = true
-            if use.handles == 0 && !use.isQueued { use.content = nil }
+            if use.isQueued { return use.content }
+            if use.handles == 0 { use.content = nil }
+            return nil
         }
     }
 }

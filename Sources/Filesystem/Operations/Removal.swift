@@ -110,7 +110,8 @@ extension Vault {
                 places.removed = last
             }
         }
-        if isLast { inode.regularFile?.markRemoved() } else { anchors.opened(inode) }
+        if !isLast { return anchors.opened(inode) }
+        if let waiting = inode.regularFile?.markRemoved() { sealer.letGo(of: waiting) }
     }
 
     private func plainStatusOfRemoved(_ inode: Inode, _ backing: FileStatus) -> FileStatus {

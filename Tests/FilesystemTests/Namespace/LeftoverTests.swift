@@ -63,6 +63,21 @@ import Testing
         #expect(try scratch.backingNames().isEmpty)
     }
 
+    /// On a full disk the room of a removed file is wanted at once; a file that waited to be sealed held it.
+    @Test func aRemovedFileDoesNotWaitToBeSealed() throws {
+        let scratch = try ScratchVault()
+        let content = String(repeating: "x", count: 9000)
+        _ = try scratch.makeFile("a", content: content)
+        _ = try scratch.makeFile("b", content: content)
+        _ = try scratch.makeFile("c", content: content)
+        #expect(scratch.vault.unsealedCount == 3)
+        try scratch.unlink("a")
+        #expect(scratch.vault.unsealedCount == 2)
+        try scratch.rename("b", to: "c")
+        #expect(scratch.vault.unsealedCount == 1)
+        #expect(try scratch.list() == ["c"])
+    }
+
     /// A small file whose growth into blocks stopped is sealed, but its length told the size that it was to have.
     @Test func aGrowthThatStoppedShowsTheRightSize() throws {
         let scratch = try ScratchVault()
