@@ -262,13 +262,33 @@ final class FileProtection: @unchecked Sendable {
     /// Pages that wait to be written to the file.
     var waitingPages: Int { overlayLock.withReadLock { overlay.pages.count } }
 
-    /// Takes the pieces of a record that stands in the journal. Returns how many pages wait.
-    func adopt(_ record: JournalRecord) throws(Errno) -> Int {
+    /// What the disk has in pages of which `adopt` has to know more than the record says. Read before the record is written, so that `adopt` cannot
+    /// fail half-way: the file would then be neither as before nor as after.
+    func gaps(of record: JournalRecord) throws(Errno) -> [UInt64: [UInt8]] {
+        let numbers = overlayLock.withReadLock { overlay.gaps(of: record) }
         let file = file
+        var gaps: [UInt64: [UInt8]] = [:]
+        for number in numbers {
+            var page = [UInt8](repeating: 0, count: Overlay.pageSize)
+            var span = page.mutableSpan
+            let count = try file.read(into: &span, at: number << 12)
+            page.removeLast(page.count - count)
+            gaps[number] = page
+        }
+        return gaps
+    }
+
+    /// Takes the pieces of a record that stands in the journal. Returns how many pages wait.
+    func adopt(_ record: JournalRecord, _ gaps: [UInt64: [UInt8]]) -> Int {
         lastSequence.store(record.sequence, ordering: .releasing)
-        return try overlayLock.withWriteLock { () throws(Errno) -> Int in
+        return overlayLock.withWriteLock { () -> Int in
             for case .write(let offset, let bytes) in record.pieces {
-                try overlay.write(bytes.span, at: offset, sequence: record.sequence) { (target, place) throws(Errno) in try file.read(into: &target, at: place) }
+                overlay.write(bytes.span, at: offset, sequence: record.sequence) { target, place in
+                    guard let page = gaps[place >> 12] else { return 0 }
+                    let start = Int(place & 4095), count = max(0, min(target.count, page.count - start))
+                    if count > 0 { target.copy(page.span.slice(start..<start + count)) }
+                    return count
+                }
             }
             isOverlaid.store(!overlay.isEmpty, ordering: .releasing)
             return overlay.pages.count

@@ -92,9 +92,10 @@ final class Journal: Sendable {
                 if let failure = state.failure { throw failure }
                 guard try makeRoom(for: record.size, &state) else { return .max }
                 record.sequence = state.sequence
+                let gaps = try file.gaps(of: record)
                 try write(record, &state)
                 state.sequence += 1
-                let pages = try file.adopt(record)
+                let pages = file.adopt(record, gaps)
                 let before = state.waiting[ObjectIdentifier(file)]?.pages ?? 0
                 state.waitingPages += pages - before
                 state.waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil

@@ -33,10 +33,29 @@ struct Overlay: Sendable {
         return pages.reduce(onDisk) { max($0, $1.key << 12 + UInt64($1.value.range.upperBound)) }
     }
 
+    /// The pages in which a record's pieces leave a gap between themselves, or to what is here already.
+    func gaps(of record: JournalRecord) -> Set<UInt64> {
+        var ranges: [UInt64: Range<Int>] = [:]
+        var gaps: Set<UInt64> = []
+        for case .write(let offset, let bytes) in record.pieces where !bytes.isEmpty {
+            for number in offset >> 12...(offset + UInt64(bytes.count) - 1) >> 12 {
+                let start = Int(max(offset, number << 12) & 4095)
+                let end = Int(min(offset + UInt64(bytes.count) - number << 12, UInt64(Self.pageSize)))
+                guard let known = ranges[number] ?? pages[number]?.range else {
+                    ranges[number] = start..<end
+                    continue
+                }
+                if start > known.upperBound || end < known.lowerBound { gaps.insert(number) }
+                ranges[number] = min(start, known.lowerBound)..<max(end, known.upperBound)
+            }
+        }
+        return gaps
+    }
+
     /// Takes in a write. `disk` reads bytes of the disk that lie between two ranges of one page.
-    mutating func write(
-        _ bytes: ByteSpan, at offset: UInt64, sequence: UInt64, disk: (inout MutableByteSpan, UInt64) throws(Errno) -> Int
-    ) throws(Errno) {
+    mutating func write<E: Error>(
+        _ bytes: ByteSpan, at offset: UInt64, sequence: UInt64, disk: (inout MutableByteSpan, UInt64) throws(E) -> Int
+    ) throws(E) {
         var done = 0
         while done < bytes.count {
             let place = offset + UInt64(done)
@@ -48,9 +67,9 @@ struct Overlay: Sendable {
         if let known = length { length = max(known, offset + UInt64(bytes.count)) }
     }
 
-    private mutating func write(
-        _ bytes: ByteSpan, to number: UInt64, _ range: Range<Int>, _ sequence: UInt64, _ disk: (inout MutableByteSpan, UInt64) throws(Errno) -> Int
-    ) throws(Errno) {
+    private mutating func write<E: Error>(
+        _ bytes: ByteSpan, to number: UInt64, _ range: Range<Int>, _ sequence: UInt64, _ disk: (inout MutableByteSpan, UInt64) throws(E) -> Int
+    ) throws(E) {
         var page = pages.removeValue(forKey: number) ?? Page(range: range, sequence: sequence)
         defer { pages[number] = page }
         if range.lowerBound > page.range.upperBound { try fill(&page, page.range.upperBound..<range.lowerBound, number, disk) }
@@ -61,9 +80,9 @@ struct Overlay: Sendable {
         page.sequence = sequence
     }
 
-    private func fill(
-        _ page: inout Page, _ gap: Range<Int>, _ number: UInt64, _ disk: (inout MutableByteSpan, UInt64) throws(Errno) -> Int
-    ) throws(Errno) {
+    private func fill<E: Error>(
+        _ page: inout Page, _ gap: Range<Int>, _ number: UInt64, _ disk: (inout MutableByteSpan, UInt64) throws(E) -> Int
+    ) throws(E) {
         var all = page.bytes.mutableSpan
         var part = all.slice(gap)
         let place = number << 12 + UInt64(gap.lowerBound)
