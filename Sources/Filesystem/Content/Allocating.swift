@@ -82,13 +82,34 @@ extension FileContent {
         if range.lowerBound < firstWhole << 12 { try zeroPart(range.lowerBound..<min(firstWhole << 12, range.upperBound)) }
         if range.upperBound > endWhole << 12 { try zeroPart(max(endWhole << 12, range.lowerBound)..<range.upperBound) }
         mayHaveHoles = true
-        var block = firstWhole
-        while block < endWhole {
-            let runEnd = min(endWhole, block + BlockLayout.contiguousSlots(from: block))
+        do throws(Errno) {
+            try punchGroups(firstWhole..<endWhole)
+        } catch {
+            // What was begun is ended: slots that say hole stand over zeros.
+            try? zeroUnderHoles()
+            throw error
+        }
+        try zeroUnderHoles()
+    }
+
+    private func punchGroups(_ blocks: Range<UInt64>) throws(Errno) {
+        var block = blocks.lowerBound
+        while block < blocks.upperBound {
+            let runEnd = min(blocks.upperBound, block + BlockLayout.contiguousSlots(from: block))
             try punch(block..<runEnd)
             block = try nextStored(from: runEnd)
         }
-        try backing.zeroNow()
+    }
+
+    /// After an error some of these blocks may keep their bytes, and the file is in RECOVER.
+    private func zeroUnderHoles() throws(Errno) {
+        do throws(Errno) {
+            try backing.zeroNow()
+        } catch {
+            isRecovering = true
+            markToBeRecovered()
+            throw error
+        }
     }
 
     /// Writes zeros over a part of one block.

@@ -165,9 +165,13 @@ extension FileContent {
         } catch {
             context.log.failed("settling \(label) after a failed write", error)
         }
-        if isRecovering && !record.needsRecovery {
-            do throws(Errno) { try writeRecord(isOpen: true) } catch { context.log.failed("marking \(label) as to be recovered", error) }
-        }
+        markToBeRecovered()
+    }
+
+    /// Says RECOVER on disk where that is so in memory.
+    func markToBeRecovered() {
+        guard isRecovering && !record.needsRecovery else { return }
+        do throws(Errno) { try writeRecord(isOpen: true) } catch { context.log.failed("marking \(label) as to be recovered", error) }
     }
 
     /// A growing write that stopped: the content ends with the last whole block that reached the disk.

@@ -186,6 +186,43 @@ import Testing
         #expect(try read("big", in: scratch.vault) == plain)
     }
 
+    /// Found by reading: the ranges of a punch that met an error were punched by the next punch, over what was written there meanwhile.
+    @Test(arguments: [false, true]) func aPunchThatFailedIsNotMadeLater(isPunchFailing: Bool) throws {
+        var dice = Dice(11)
+        var plain = dice.bytes(200 << 12)
+        _ = try scratch.makeFile("p")
+        var file = try open("p")
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        file.release()
+        try scratch.remount()
+        file = try open("p")
+        let sound = file.content.backing
+        let limit = UInt64(1).slotPageOffset
+        let probe = BackingProbe { call, offset, count in
+            let isMet = isPunchFailing ? call == .times : call == .read && offset <= limit && limit < offset + UInt64(count)
+            return isMet ? .fail(.ioError) : .proceed
+        }
+        file.content.lock.withWriteLock { file.content.backing = BackingFile(sound.descriptor, probe: probe, protection: sound.protection) }
+        #expect(scratch.errno { try file.content.allocate(mode: .punchHole, 0..<150 << 12) } == .ioError)
+        file.content.lock.withWriteLock { file.content.backing = sound }
+        let change = dice.bytes(48 << 12)
+        try file.write(change.span, at: 0, isWriteBack: false)
+        plain.replaceSubrange(0..<change.count, with: change)
+        try file.content.allocate(mode: .punchHole, 180 << 12..<181 << 12)
+        plain.replaceSubrange(180 << 12..<181 << 12, with: [UInt8](repeating: 0, count: 4096))
+        let begin = try bytes(of: file).prefix(change.count)
+        #expect(Array(begin) == change, "what was written after the error is punched")
+        try file.synchronize(dataOnly: false)
+        let found = try bytes(of: file)
+        for block in 48..<200 {
+            let bytes = found[block << 12..<(block + 1) << 12]
+            #expect(bytes == plain[block << 12..<(block + 1) << 12] || bytes.allSatisfy { $0 == 0 } && block < 150, "block \(block)")
+        }
+        try expectAfterKill("p", found, "after the error")
+        file.release()
+    }
+
     @Test func recordsOfARemovedFileMeetNobodyElse() throws {
         _ = try scratch.makeFile("x", content: String(repeating: "old ", count: 500))
         let file = try open("x")
