@@ -148,7 +148,10 @@ def judge(samples, minutes):
         if samples[0][column] is None:
             print(f"  {what}: not to be seen by this user")
             continue
-        before, after = (max(row[column] for row in part) for part in (first, second))
+        before, after = (max((row[column] for row in part), default=0) for part in (first, second))
+        if not before or not after:
+            wrong.append("it ended before its time")
+            break
         print(f"  {what}: at most {before} in the first half, {after} in the second: {after / before:.3f}")
         if after > before * ALLOWED_GROWTH:
             wrong.append(f"{what} grew from {before} to {after}")

@@ -33,6 +33,12 @@ final class Journal: Sendable {
         var waitingPages = 0
         /// Nobody knows what of it came to the disk: nothing is promised any more.
         var failure: Errno?
+
+        /// So many pages of a file wait now.
+        mutating func note(_ file: FileProtection, pages: Int) {
+            waitingPages += pages - (waiting[ObjectIdentifier(file)]?.pages ?? 0)
+            waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
+        }
     }
     private let state = Mutex(State())
     private let syncing = Mutex<Void>(())
@@ -95,10 +101,7 @@ final class Journal: Sendable {
                 let gaps = try file.gaps(of: record)
                 try write(record, &state)
                 state.sequence += 1
-                let pages = file.adopt(record, gaps)
-                let before = state.waiting[ObjectIdentifier(file)]?.pages ?? 0
-                state.waitingPages += pages - before
-                state.waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
+                state.note(file, pages: file.adopt(record, gaps))
                 return UInt64(state.waitingPages)
             }
             if end == .max {
@@ -204,14 +207,7 @@ final class Journal: Sendable {
             log.failed("making changes of the journal in a file", error)
             throw error
         }
-        state.withLock { Self.count(file, &$0) }
-    }
-
-    private static func count(_ file: FileProtection, _ state: inout State) {
-        guard let known = state.waiting[ObjectIdentifier(file)] else { return }
-        let pages = file.waitingPages
-        state.waitingPages += pages - known.pages
-        state.waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
+        state.withLock { $0.note(file, pages: file.waitingPages) }
     }
 
     /// Makes every change durable in its file, by `sync`, which syncs the file system of the vault; then no record made before counts any more.

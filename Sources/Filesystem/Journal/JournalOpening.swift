@@ -33,8 +33,7 @@ package struct JournalOpening: Sendable {
     }
 
     private mutating func replay(_ directory: VaultDirectory, _ keeper: ConfigurationKeeper, isReadOnly: Bool, log: VaultLog) throws(Errno) {
-        let cipher: JournalCipher
-        do throws(FormatError) { cipher = try JournalCipher(vaultKey: keeper.vaultKey, epoch: keeper.journalEpoch) } catch { throw .ioError }
+        let cipher = try Self.cipher(keeper)
         defer { cipher.wipe() }
         let first = try directory.readJournal(0), second = try directory.readJournal(1)
         let records = cipher.records(in: first.span, second.span)
@@ -66,10 +65,14 @@ package struct JournalOpening: Sendable {
         }
     }
 
+    /// Of the epoch that `vault.json` names.
+    private static func cipher(_ keeper: ConfigurationKeeper) throws(Errno) -> JournalCipher {
+        do throws(FormatError) { return try JournalCipher(vaultKey: keeper.vaultKey, epoch: keeper.journalEpoch) } catch { throw .ioError }
+    }
+
     /// The journal files in the order of their records.
     private static func oldestFirst(_ directory: VaultDirectory, _ keeper: ConfigurationKeeper) throws(Errno) -> [Int] {
-        let cipher: JournalCipher
-        do throws(FormatError) { cipher = try JournalCipher(vaultKey: keeper.vaultKey, epoch: keeper.journalEpoch) } catch { throw .ioError }
+        let cipher = try cipher(keeper)
         defer { cipher.wipe() }
         let first = try directory.readJournal(0), second = try directory.readJournal(1)
         guard let a = cipher.open(first.span), let b = cipher.open(second.span) else { return [0, 1] }
