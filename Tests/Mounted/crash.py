@@ -263,24 +263,12 @@ def forgotten_inode(vault):
     print("an inode forgotten between close and open: all lines stand", flush=True)
 
 
-def main():
-    if sys.argv[1:2] == ["--writer"]:
-        return write_forever(*sys.argv[2:5])
-    if sys.argv[1:2] == ["--mixture"]:
-        return mixture.forever(sys.argv[2], int(sys.argv[3]), sys.argv[4])
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--seed", type=int, help="of the mixture")
-    parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
-    settings = parser.parse_args()
-    run_self_as(settings.who)
-    first = settings.seed if settings.seed is not None else random.randrange(1 << 30)
+def rounds_of_one_vault(numbers, seconds, first):
     with Vault() as vault:
         vault.init().mount()
         try:
-            for round_number in range(1, settings.rounds + 1):
-                round_of(vault, round_number, settings.seconds, first + round_number)
+            for round_number in numbers:
+                round_of(vault, round_number, seconds, first + round_number)
             forgotten_inode(vault)
             vault.remount()
             for name, kind in WRITERS.items():
@@ -289,6 +277,24 @@ def main():
         except Failure:
             print("daemon's log, its end:\n" + vault.log_tail())
             raise
+
+
+def main():
+    if sys.argv[1:2] == ["--writer"]:
+        return write_forever(*sys.argv[2:5])
+    if sys.argv[1:2] == ["--mixture"]:
+        return mixture.forever(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--renew", type=int, default=40, help="rounds after which a new vault is taken: looking at all that was done takes longer with each")
+    parser.add_argument("--seed", type=int, help="of the mixture")
+    parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
+    settings = parser.parse_args()
+    run_self_as(settings.who)
+    first = settings.seed if settings.seed is not None else random.randrange(1 << 30)
+    for begin in range(0, settings.rounds, settings.renew):
+        rounds_of_one_vault(range(begin + 1, min(begin + settings.renew, settings.rounds) + 1), settings.seconds, first)
     print(f"{settings.rounds} kills survived\n1 passed, 0 failed")
 
 
