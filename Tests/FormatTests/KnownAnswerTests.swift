@@ -50,7 +50,7 @@ struct KnownAnswerTests {
         for known in vectors.states {
             let state = FileState(
                 contentSize: known.contentSize, isOpen: known.flags & 1 != 0, isSparse: known.flags & 2 != 0, needsRecovery: known.flags & 4 != 0,
-                generation: known.generation)
+                isUnfinished: known.flags & 8 != 0, generation: known.generation)
             let cipher = try fixedCipher(nonce: known.nonce)
             let sector = try cipher.sealed(state: state, isInline: known.isInline)
             #expect(sector.hex == known.sector)

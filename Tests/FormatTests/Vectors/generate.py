@@ -101,7 +101,7 @@ out["lengths"] = [{"size": s, "backing": backing_length(s)} for s in sizes]
 out["headers"] = [{"isInline": i, "wrappedKey": w.hex(), "sector": header(FILE_ID, i, w).hex()} for i, w in ((False, WRAPPED), (True, b"\1"), (False, pattern(448, 3)))]
 out["states"] = [
     {"isInline": i, "contentSize": s, "flags": f, "generation": g, "nonce": NONCE.hex(), "sector": state(DEK, FILE_ID, i, s, f, g, NONCE).hex()}
-    for i, s, f, g in ((False, 10000, 0, 7), (True, 5, 0, 1), (False, 0, 1, 2), (False, 1 << 62, 2, 1 << 40), (False, 12345, 7, 3))
+    for i, s, f, g in ((False, 10000, 0, 7), (True, 5, 0, 1), (False, 0, 1, 2), (False, 1 << 62, 2, 1 << 40), (False, 12345, 7, 3), (False, 10000, 8, 7), (True, 5, 8, 2), (False, 12345, 15, 3))
 ]
 out["blocks"], out["inlines"] = [], []
 for index, plain, salt in ((0, b"hello, block\n", 0x1234), (1, pattern(4096, 1), 0), (47, b"\xff", 0xFFFF), (48, pattern(4095, 9), 1), ((1 << 50) - 1, pattern(16, 2), 0x8000)):
@@ -205,7 +205,7 @@ for what, sector, error in (
     ("nonce", flip(good, 3), "authenticationFailed"), ("sealed", flip(good, 12 * 8), "authenticationFailed"), ("tag", flip(good, 44 * 8 + 7), "authenticationFailed"),
     ("reserved", flip(good, 60 * 8), "reservedBytes"), ("of an inline file", state(DEK, FILE_ID, True, 10000, 0, 7, NONCE), "authenticationFailed"),
     ("of another file", state(DEK, other, False, 10000, 0, 7, NONCE), "authenticationFailed"), ("of another key", state(VAULT_KEY, FILE_ID, False, 10000, 0, 7, NONCE), "authenticationFailed"),
-    ("unknown flag", state(DEK, FILE_ID, False, 10000, 8, 7, NONCE), "reservedBytes"), ("all zero", bytes(512), "authenticationFailed")):
+    ("unknown flag", state(DEK, FILE_ID, False, 10000, 16, 7, NONCE), "reservedBytes"), ("all zero", bytes(512), "authenticationFailed")):
     refused.append({"kind": "state", "what": what, "bytes": sector.hex(), "error": error})
 plain = b"hello, block\n"
 entry, sealed = seal(DEK, FILE_ID, "block", 0, plain, NONCE, 0x1234)

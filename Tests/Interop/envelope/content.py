@@ -4,7 +4,7 @@ from .header import Header, State
 from .keys import FileKeys
 from .layout import (BLOCK, ENTRY, HEADER_AND_STATE, INLINE_CONTENT, INLINE_MAX, SECTOR, SIZE_MAX, SLOT,
                      block_offset, plain_size, slot_offset)
-from .primitives import Refused, gcm_open, require, u16
+from .primitives import Refused, Unfinished, gcm_open, require, u16
 
 INLINE_INDEX = (1 << 64) - 1
 
@@ -124,6 +124,8 @@ class Content:
         require(Entry(slot[:ENTRY]).length != 0, f"block {i} has an entry of 0 bytes")
         if not self.state.is_sealed and self._was_never_written(i, slot):
             return None
+        if self.state.is_unfinished or not self.state.is_sealed:
+            raise Unfinished(f"block {i} does not open; a power cut may have left it so")
         raise Refused(f"block {i} does not open")
 
     def _was_never_written(self, i, slot):

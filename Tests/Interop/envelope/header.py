@@ -34,14 +34,14 @@ class Header:
 class State:
     """Bytes 512 to 1023, opened with the key of the state."""
 
-    OPEN, SPARSE, RECOVER = 1, 2, 4
+    OPEN, SPARSE, RECOVER, UNFINISHED = 1, 2, 4, 8
 
     def __init__(self, sector, header, key):
         require(len(sector) == SECTOR, "the state record is cut")
         plain = gcm_open(key, sector[:12], sector[12:44], sector[44:60], header.associated, "the state record")
         require(not any(sector[60:]), "bytes behind the state record are not zero")
         flags = u32(plain, 8)
-        require(flags & ~7 == 0, f"unknown state flags {flags:#010x}")
+        require(flags & ~15 == 0, f"unknown state flags {flags:#010x}")
         require(not any(plain[20:]), "bytes at the end of the state are not zero")
         self.content_size = u64(plain)
         self.flags = flags
@@ -51,6 +51,11 @@ class State:
     def is_sealed(self):
         """Neither OPEN nor RECOVER: the content size is exact. For a reader the two are the same."""
         return self.flags & (State.OPEN | State.RECOVER) == 0
+
+    @property
+    def is_unfinished(self):
+        """A power cut may have left what does not open."""
+        return bool(self.flags & State.UNFINISHED)
 
     @property
     def is_sparse(self):

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 
 class Unfinished(Refused):
-    """A file whose first write was never finished (section 5: a first sector of zeros)."""
+    """What a power cut may leave of bytes that were never synced (sections 5 and 5.2)."""
 
 
 class Foreign(Exception):
