@@ -89,7 +89,7 @@ package enum ExitReason: Int32, CaseIterable, Sendable {
         case .slotRefused: "the unlock slot does not exist, or must stay"
         case .auditBroken: "the audit log was changed, reordered or cut; the message says where"
         case .checkDamage: "`check` found damage: something in the vault cannot be read, or is not shown"
-        case .checkLeftovers: "`check` found only what a crash leaves behind, and nothing is lost"
+        case .checkLeftovers: "`check` found only what a crash leaves behind: nothing that was synced is lost"
         case .checkIncomplete: "`check` found nothing wrong, but could not look into everything: keys that may not be used, files that were changing"
         case .ciphertextRefused: "the ciphertext or its encryption context was changed, or another key made it"
         case .secretNotFound: "no such secret or version in the password safe, or it was deleted"

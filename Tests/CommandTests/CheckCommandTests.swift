@@ -76,6 +76,27 @@ import Testing
         #expect(try String(contentsOfFile: place.path + "/saved/lost.jsonl", encoding: .utf8).contains("\"lost\":[[4096,8192]],\"path\":\"large\""))
     }
 
+    @Test func whatWasNeverFinishedIsNoDamageAndNamed() throws {
+        let place = try filled()
+        let large = try #require(try place.sealedFiles().first { (try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? Int) ?? 0 > 4096 })
+        // A state record that never reached the disk.
+        let file = try FileHandle(forUpdating: URL(fileURLWithPath: large))
+        try file.seek(toOffset: 512)
+        try file.write(contentsOf: Data(count: 512))
+        try file.close()
+        let plain = try place.run("check", place.vault)
+        #expect(plain.status == (try code("checkLeftovers")), "\(plain.output)\(plain.errors)")
+        #expect(plain.output.hasPrefix("unfinished-file: large: ") && plain.output.contains("; bytes 0-49999"), "\(plain.output)")
+        #expect(plain.errors.contains("in 1 of them bytes cannot be read") && !plain.errors.contains("nothing is damaged"), "\(plain.errors)")
+        let report = try Report(place.run("check", place.vault, "--json").output)
+        #expect(report.findings.first?.weight == "leftover" && report.findings.first?.lost == [[0, 50000]])
+        #expect(report.totals.exitCode == (try code("checkLeftovers")))
+        let saved = try place.run("check", place.vault, "--salvage", place.path + "/saved")
+        #expect(saved.status == (try code("checkLeftovers")), "\(saved.output)\(saved.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: place.path + "/saved/files/large")) == Data(repeating: 0x78, count: 50000))
+        #expect(try String(contentsOfFile: place.path + "/saved/lost.jsonl", encoding: .utf8).contains("\"unfinished-file\""))
+    }
+
     @Test func whatIsLeftOverIsRepairedWhenAsked() throws {
         let place = try filled()
         let orphan = place.vault + "/=" + String(repeating: "A", count: 43)

@@ -19,7 +19,7 @@ from places import (BLOCK, ENTRY_FIELDS, HEAD, HEADER, HEADER_FIELDS, INLINE_CON
 FILE, KEY, SAME = "file", "key", "same"
 LARGE = 60 * BLOCK + 1234  # two groups of blocks, and a partial tail
 SMALL = 1000
-REFUSED = ("damaged-file", "unfinished-file")
+REFUSED, UNFINISHED = ("damaged-file",), ("unfinished-file",)
 AGED = (9, 50)  # blocks that an aged file had otherwise before
 
 
@@ -122,10 +122,10 @@ def zeros():
         yield Attack(f"block {block} and its slot zeroed", "large", lambda v, b=block, l=length: (put(v.path, place(b), bytes(l)), put(v.path, slot(b), bytes(64))),
                      [block], ("damaged-blocks",))
     yield Attack("current entry zeroed", "aged", lambda v: put(v.path, slot(AGED[0]), bytes(32)), [AGED[0]], ("damaged-blocks",))
-    yield Attack("header zeroed", "large", lambda v: put(v.path, 0, bytes(HEADER)), FILE)
-    yield Attack("state record zeroed", "large", lambda v: put(v.path, HEADER, bytes(HEADER)), FILE)
-    yield Attack("all zeroed", "large", lambda v: put(v.path, 0, bytes(stored_length(LARGE))), FILE)
-    yield Attack("small: all zeroed", "small", lambda v: put(v.path, 0, bytes(INLINE_CONTENT + SMALL)), FILE)
+    yield Attack("header zeroed", "large", lambda v: put(v.path, 0, bytes(HEADER)), FILE, UNFINISHED)
+    yield Attack("state record zeroed", "large", lambda v: put(v.path, HEADER, bytes(HEADER)), FILE, UNFINISHED)
+    yield Attack("all zeroed", "large", lambda v: put(v.path, 0, bytes(stored_length(LARGE))), FILE, UNFINISHED)
+    yield Attack("small: all zeroed", "small", lambda v: put(v.path, 0, bytes(INLINE_CONTENT + SMALL)), FILE, UNFINISHED)
     yield Attack("sparse: a block zeroed", "sparse", lambda v: put(v.path, place(3), bytes(BLOCK)), [3], ("damaged-blocks",))
     yield Attack("sparse: a block and its slot zeroed", "sparse", lambda v: (put(v.path, place(3), bytes(BLOCK)), put(v.path, slot(3), bytes(64))),
                  lambda before, v: before[:3 * BLOCK] + bytes(BLOCK) + before[4 * BLOCK:], ())
@@ -154,7 +154,7 @@ def ages():
 
 
 def unsealed():
-    """Row: the same on a file left OPEN: not detected. Each of these is told as left open."""
+    """Row: the same on a file left OPEN: not detected. Each of these is told as left open; what does not open is called unfinished, as if a power cut had left it."""
     left = ("left-open",)
     yield Attack("open: nothing done", "open", lambda v: None, SAME, left)
     yield Attack("open: older block without its slot", "open", lambda v: put(v.path, place(AGED[0]), v.old[place(AGED[0]):place(AGED[0]) + BLOCK]),
@@ -162,7 +162,8 @@ def unsealed():
     yield Attack("open: a block and its slot zeroed", "open", lambda v: (put(v.path, place(3), bytes(BLOCK)), put(v.path, slot(3), bytes(64))),
                  lambda before, v: before[:3 * BLOCK] + bytes(BLOCK) + before[4 * BLOCK:], left)
     yield Attack("open: cut behind a block", "open", lambda v: cut(v.path, place(40)), lambda before, v: before[:40 * BLOCK], left)
-    yield Attack("open: a bit of a block inside", "open", lambda v: flip(v.path, place(20) + 9), [20], ("damaged-blocks",))
+    yield Attack("open: a bit of a block inside", "open", lambda v: flip(v.path, place(20) + 9), [20], ("unfinished-blocks",))
+    yield Attack("open: INLINE set", "open", lambda v: flip(v.path, 10), FILE, UNFINISHED)
     yield Attack("open: a bit of the state record", "open", lambda v: flip(v.path, 530), FILE)
 
 

@@ -6,7 +6,7 @@ package struct CheckFinding: Sendable, Equatable {
     package enum Weight: String, Sendable {
         /// Something cannot be read, or is not shown.
         case damage
-        /// Nothing is lost; `--repair` puts it right where that is certain.
+        /// What a crash leaves. Nothing that was synced is lost; `--repair` puts right what is certain.
         case leftover
         /// Nothing is wrong.
         case note
@@ -15,6 +15,7 @@ package struct CheckFinding: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         case damagedFile = "damaged-file"
         case damagedBlocks = "damaged-blocks"
+        case unfinishedBlocks = "unfinished-blocks"
         case unfinishedFile = "unfinished-file"
         case damagedName = "damaged-name"
         case nameWithoutSideFile = "name-without-side-file"
@@ -36,12 +37,15 @@ package struct CheckFinding: Sendable, Equatable {
         case otherKey = "other-key"
         case changing
 
+        /// Bytes that were never synced, and cannot be read.
+        var isUnfinished: Bool { self == .unfinishedBlocks || self == .unfinishedFile }
+
         package var weight: Weight {
             switch self {
-            case .damagedFile, .damagedBlocks, .unfinishedFile, .damagedName, .nameWithoutSideFile, .wrongType, .damagedLink, .damagedAttribute,
+            case .damagedFile, .damagedBlocks, .damagedName, .nameWithoutSideFile, .wrongType, .damagedLink, .damagedAttribute,
                 .attributesWithoutHeader, .doubledName, .doubledFileID, .unreadable:
                 .damage
-            case .leftOpen, .leftRecovering, .orphanedSideFile, .doubledEmptyDirectory, .vaultNotClean: .leftover
+            case .unfinishedBlocks, .unfinishedFile, .leftOpen, .leftRecovering, .orphanedSideFile, .doubledEmptyDirectory, .vaultNotClean: .leftover
             case .foreign, .foreignAttribute, .behindInline, .otherKey, .changing: .note
             }
         }
@@ -83,6 +87,8 @@ package struct CheckSummary: Sendable, Equatable, Encodable {
     package private(set) var damage = 0
     package private(set) var leftovers = 0
     package private(set) var notes = 0
+    /// Those of the leftovers of which bytes cannot be read.
+    package private(set) var unfinished = 0
 
     mutating func add(_ finding: CheckFinding) {
         findings[finding.kind.rawValue, default: 0] += 1
@@ -92,7 +98,9 @@ package struct CheckSummary: Sendable, Equatable, Encodable {
         }
         switch finding.kind.weight {
         case .damage: damage += 1
-        case .leftover: leftovers += 1
+        case .leftover:
+            leftovers += 1
+            if finding.kind.isUnfinished { unfinished += 1 }
         case .note: notes += 1
         }
     }

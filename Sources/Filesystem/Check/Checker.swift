@@ -111,7 +111,9 @@ extension Checker: VaultVisitor {
             default: break
             }
         } finish: { (look: inout FileLook) in
-            if isRepairing && look.isUnsealed && !look.mustStayUnsealed { repairUnsealed(entry, &look) }
+            guard isRepairing else { return }
+            markUnfinished(entry, look)
+            if look.isUnsealed && !look.mustStayUnsealed { repairUnsealed(entry, &look) }
         }
         guard let look else { return }
         count { summary in

@@ -145,9 +145,11 @@ struct ObjectExamination {
             return
         }
         guard error == .ioError else { throw error }
-        let detail = reasons.joined(separator: "; ")
-        if sector.span.isAllZero && look.size >= Int64(BlockLayout.headSize) {
-            add(.unfinishedFile, "its first page is all zero: its first write was never finished")
+        let detail = reasons.map(\.text).joined(separator: "; ")
+        if reasons.areUnfinished {
+            let status = try file.status()
+            let size = UInt64(FileContent.size(of: status))
+            add(.unfinishedFile, "\(detail); its first page was being written when the machine stopped", lost: size > 0 ? [0..<size] : [])
         } else {
             add(.damagedFile, detail.isEmpty ? "the disk gives an error: \(error)" : detail)
         }
@@ -163,11 +165,12 @@ struct ObjectExamination {
             }
         }
         guard !lost.isEmpty else { return }
-        let reasons = worker.takeReasons()
         let bytes = lost.count == 1 ? "1 byte" : "\(lost.count) bytes"
-        let first = reasons.first.map { ": \($0)" } ?? ""
-        let unsynced = content.record.isOpen ? "; the file was being written when its daemon or machine stopped: what was never synced may look like this" : ""
-        add(.damagedBlocks, "\(bytes) of \(content.size) do not open\(first)\(unsynced)", lost: Array(lost.ranges.prefix(Self.rangeLimit)))
+        let first = lost.reason.map { ": \($0.text)" } ?? ""
+        let ranges = Array(lost.ranges.prefix(Self.rangeLimit))
+        guard lost.isUnfinished else { return add(.damagedBlocks, "\(bytes) of \(content.size) do not open\(first)", lost: ranges) }
+        let kind = content.form == .inline ? CheckFinding.Kind.unfinishedFile : .unfinishedBlocks
+        add(kind, "\(bytes) of \(content.size) do not open\(first); written when the machine stopped, and not synced", lost: ranges)
     }
 
     /// Reads a piece of at most the buffer's size as a whole, and where that is refused each block of it.
@@ -181,6 +184,7 @@ struct ObjectExamination {
         } catch {
             guard error == .ioError else { throw error }
         }
+        _ = worker.takeReasons()
         for block in BlockLayout.blocks(covering: bytes) {
             let piece = max(block << 12, bytes.lowerBound)..<min((block + 1) << 12, bytes.upperBound)
             var target = buffer.slice(0, Int(piece.upperBound - piece.lowerBound))
@@ -189,7 +193,7 @@ struct ObjectExamination {
                 tell(piece)
             } catch {
                 guard error == .ioError else { throw error }
-                lost.add(piece)
+                lost.add(piece, worker.takeReasons())
             }
         }
     }
@@ -233,23 +237,5 @@ extension FileContent {
         let start = group.firstBlockOfGroup << 12
         guard start < contentSize else { return nil }
         return max(start, offset)..<min((group + 1).firstBlockOfGroup << 12, contentSize)
-    }
-}
-
-/// Ranges in rising order, put together where they meet.
-struct LostRanges {
-    private(set) var ranges: [Range<UInt64>] = []
-    /// Bytes in all of them.
-    private(set) var count: UInt64 = 0
-
-    var isEmpty: Bool { ranges.isEmpty }
-
-    mutating func add(_ range: Range<UInt64>) {
-        count += range.upperBound - range.lowerBound
-        if let last = ranges.last, last.upperBound == range.lowerBound {
-            ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-        } else {
-            ranges.append(range)
-        }
     }
 }

@@ -26,6 +26,19 @@ extension Checker {
         }
     }
 
+    /// Marks a small file that a power cut tore as a mount does: in a vault that is called clean nothing else tells it from a changed one.
+    func markUnfinished(_ entry: WalkEntry, _ look: FileLook) {
+        guard vault.context.mayBeTorn, look.findings.contains(where: { $0.kind == .unfinishedFile }) else { return }
+        do throws(Errno) {
+            let file = try vault.access.open(entry.name, in: entry.directory, [.readWrite, .noFollow])
+            let label = FileLabel(inode: look.inode, backingName: entry.name)
+            // One that does not open at all is marked at the attempt.
+            try FileContent(file, isWritable: true, context: vault.context, policyKey: vault.context.defaultKey, label: label).markIfTorn()
+        } catch {
+            if error != .ioError { vault.context.log.failed("mark \(entry.name) as unfinished", error) }
+        }
+    }
+
     /// Seals a file that was left open, once everything in it was read: what a mount does with such a file.
     func repairUnsealed(_ entry: WalkEntry, _ look: inout FileLook) {
         do throws(Errno) {

@@ -61,7 +61,7 @@ package final class Salvager: Sendable {
             summary.add(finding)
             report(finding)
         }
-        guard finding.kind.weight == .damage else { return }
+        guard finding.kind.weight == .damage || finding.kind.isUnfinished else { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let line = MapLine(

@@ -17,6 +17,7 @@ extension Salvager {
             return try tellRefusal(of: file, paths, status, error, worker)
         }
         let reasons = worker.takeReasons()
+        if reasons.areUnfinished { content.isUnfinished = true }
         let expected = try expectedSize(of: content, isRefused: !reasons.isEmpty)
         var created: SharedDescriptor?
         let plain = entry.plain ?? entry.name.bytes
@@ -25,10 +26,13 @@ extension Salvager {
         let lost = try copy(content, to: created, expected: expected, worker)
         try finish(created, status, file, content)
         if lost.isEmpty && reasons.isEmpty { return }
-        let why = (reasons + worker.takeReasons()).prefix(4).joined(separator: "; ")
+        let isUnfinished = (lost.isEmpty || lost.isUnfinished) && (reasons.isEmpty || reasons.areUnfinished)
+        let why = (reasons + [lost.reason].compactMap(\.self)).map(\.text).joined(separator: "; ")
+        let kind: CheckFinding.Kind =
+            lost.isEmpty || content.form == .inline && isUnfinished ? isUnfinished ? .unfinishedFile : .damagedFile : isUnfinished ? .unfinishedBlocks : .damagedBlocks
         tell(
             CheckFinding(
-                kind: lost.isEmpty ? .damagedFile : .damagedBlocks, path: paths.plain, backing: paths.backing,
+                kind: kind, path: paths.plain, backing: paths.backing,
                 detail: "\(lost.count) of \(expected) bytes are lost, the rest is saved: \(why)", lost: lost.ranges))
     }
 
@@ -53,10 +57,10 @@ extension Salvager {
         }
         guard error == .ioError else { throw error }
         let size = UInt64(FileContent.size(of: status))
-        let detail = reasons.last ?? "the disk gives an error"
+        let detail = reasons.last?.text ?? "the disk gives an error"
         tell(
             CheckFinding(
-                kind: .damagedFile, path: paths.plain, backing: paths.backing, detail: "nothing of it can be saved: \(detail)", lost: size > 0 ? [0..<size] : []))
+                kind: reasons.areUnfinished ? .unfinishedFile : .damagedFile, path: paths.plain, backing: paths.backing, detail: "nothing of it can be saved: \(detail)", lost: size > 0 ? [0..<size] : []))
     }
 
     /// How long the file was: as its state record says if that opens and was sealed; else, where the file was refused, as its length says.
@@ -81,15 +85,16 @@ extension Salvager {
             while let bytes = group, bytes.lowerBound < end {
                 let wanted = bytes.lowerBound..<min(bytes.upperBound, end)
                 if try !copy(wanted, content, to: target, &buffer) {
+                    _ = worker.takeReasons()
                     for block in BlockLayout.blocks(covering: wanted) {
                         let piece = max(block << 12, wanted.lowerBound)..<min((block + 1) << 12, wanted.upperBound)
-                        if try !copy(piece, content, to: target, &buffer) { lost.add(piece) }
+                        if try !copy(piece, content, to: target, &buffer) { lost.add(piece, worker.takeReasons()) }
                     }
                 }
                 group = try content.nextGroup(from: bytes.upperBound)
             }
         }
-        if end < expected { lost.add(end..<expected) }
+        if end < expected { lost.add(end..<expected, []) }
         return lost
     }
 

@@ -77,18 +77,18 @@ final class WalkWorker: Sendable {
     private let reasons: Reasons
 
     private final class Reasons: Sendable {
-        let list = Mutex<[String]>([])
+        let list = Mutex<[VaultLog.Refusal]>([])
     }
 
     init(_ vault: Vault) throws(Errno) {
         let reasons = Reasons()
         self.reasons = reasons
         buffer = try PageBuffer(count: Self.bufferSize)
-        context = vault.context.lookingAgain(VaultLog(observer: { text in reasons.list.withLock { if $0.count < 16 { $0.append(text) } } }))
+        context = vault.context.lookingAgain(VaultLog(observer: { refusal in reasons.list.withLock { if $0.count < 16 { $0.append(refusal) } } }))
     }
 
     /// Why something was refused since the last call.
-    func takeReasons() -> [String] {
+    func takeReasons() -> [VaultLog.Refusal] {
         reasons.list.withLock { list in
             defer { list.removeAll() }
             return list

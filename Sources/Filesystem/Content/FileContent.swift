@@ -38,6 +38,8 @@ package final class FileContent: @unchecked Sendable {
     var record = Record()
     /// The slots may name, as previous, the entry that matches the block (format.md, RECOVER).
     var isRecovering = false
+    /// UNFINISHED: a power cut may have left what does not open (format.md, 5.2).
+    var isUnfinished = false
     /// All-zero slots inside the content are holes, not damage.
     var mayHaveHoles = false
     /// Opened for saving what still authenticates: the file counts as unsealed whatever its state record or length says.

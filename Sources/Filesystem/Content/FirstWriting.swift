@@ -70,6 +70,7 @@ extension FileContent {
     /// A new data key; the file id stays if attributes are sealed for it. Returns it with the backing length there is.
     private func takeNewKey(isInline: Bool) throws(Errno) -> (identity: Identity, length: UInt64) {
         let hadHeader = identity != nil
+        isUnfinished = false
         let fileID: FileID
         if let old = identity?.header.fileID, try backing.hasSealedAttributes() {
             fileID = old

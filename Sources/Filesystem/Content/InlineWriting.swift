@@ -70,6 +70,7 @@ extension FileContent {
     func writeInlinePage(_ plain: ByteSpan, from start: Int) throws(Errno) {
         guard let identity else { throw .ioError }
         let end = Int(BlockLayout.inlineContentOffset) + plain.count
+        isUnfinished = false
         let record = try withPage { (page: inout MutableByteSpan) throws(Errno) -> [UInt8] in
             try fillHead(&page, isOpen: false, size: UInt64(plain.count))
             do throws(FormatError) {
@@ -102,6 +103,7 @@ extension FileContent {
         var old = [UInt8](repeating: 0, count: Int(size))
         var span = old.mutableSpan
         try openInline(into: &span)
+        isUnfinished = false
         let header = inlineIdentity.header
         let page = try SlotPage(group: 0)
         identity?.header = FileHeader(fileID: header.fileID, isInline: false, wrappedKey: header.wrappedKey)

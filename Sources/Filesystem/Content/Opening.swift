@@ -20,6 +20,7 @@ extension FileContent {
         contentSize = 0
         record = Record()
         isRecovering = false
+        isUnfinished = false
         mayHaveHoles = false
         isLengthDue = false
         slots.dropAll()
@@ -34,7 +35,9 @@ extension FileContent {
         let length = count < BlockLayout.blockSize ? UInt64(count) : try backing.length()
         protection?.protect(length)
         if length == UInt64(BlockLayout.headSize) {
-            guard state.isOpen || state.contentSize == 0 else { throw damaged("was cut to its header") }
+            guard state.isOpen || state.contentSize == 0 else {
+                throw identity?.header.isInline == true ? torn("was cut to its header", state, isInline: true) : damaged("was cut to its header")
+            }
         } else if identity?.header.isInline == true {
             try loadInline(page, state, length: length)
         } else {
@@ -48,7 +51,7 @@ extension FileContent {
         do throws(FormatError) {
             header = try FileHeader(parsing: page.slice(0, BlockLayout.headerSize))
         } catch {
-            throw damaged(error == .unwritten ? "its first write was never finished" : "header: \(error)")
+            throw error == .unwritten ? unfinished("its header was never written") : damaged("header: \(error)")
         }
         identity = try openIdentity(header)
     }
@@ -72,30 +75,33 @@ extension FileContent {
 
     private func loadState(_ page: ByteSpan) throws(Errno) -> FileState {
         guard let identity else { throw .ioError }
+        let sector = page.slice(Int(BlockLayout.stateOffset), BlockLayout.sectorSize)
         do throws(FormatError) {
-            let sector = page.slice(Int(BlockLayout.stateOffset), BlockLayout.sectorSize)
             let state = try identity.stateCipher.open(sector, isInline: identity.header.isInline)
             record.generation = state.generation
             record.isOpen = state.isOpen || state.needsRecovery
             record.needsRecovery = state.needsRecovery
+            isUnfinished = state.isUnfinished
             return state
         } catch {
             if isSalvaging {
                 record = Record(isOpen: true, needsRecovery: true)
                 return FileState(contentSize: 0, isOpen: true, needsRecovery: true)
             }
-            throw refused(error, "state record")
+            throw refusedState(error, sector)
         }
     }
 
     /// INLINE: the entry's length counts. A longer backing file is an unfinished shrink or growth, a shorter one is damaged.
     private func loadInline(_ page: ByteSpan, _ state: FileState, length: UInt64) throws(Errno) {
-        guard length > BlockLayout.inlineContentOffset else { throw damaged("ends inside its entry") }
+        guard length > BlockLayout.inlineContentOffset else { throw torn("ends inside its entry", state, isInline: true) }
         let entry = Entry(from: page, at: Int(BlockLayout.inlineEntryOffset))
-        guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw damaged("entry of the inline content") }
+        guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw torn("entry of the inline content", state, isInline: true) }
         let end = BlockLayout.inlineContentOffset + UInt64(entry.length)
-        guard length >= end else { throw damaged("was cut inside its content") }
-        guard record.isOpen || isSalvaging || state.contentSize == UInt64(entry.length) else { throw damaged("size differs from the state record's") }
+        guard length >= end else { throw torn("was cut inside its content", state, isInline: true) }
+        guard record.isOpen || isSalvaging || state.contentSize == UInt64(entry.length) else {
+            throw torn("size differs from the state record's", state, isInline: true)
+        }
         form = .inline
         contentSize = UInt64(entry.length)
         isInlineDurable = true

@@ -34,7 +34,7 @@ extension FileContent {
             try identity.cipher.openInline(
                 Entry(from: stored), stored.slice(Entry.byteCount, stored.count - Entry.byteCount), into: &plain)
         } catch {
-            throw refused(error, "inline content")
+            throw refused(error, "inline content", isUnfinished: callsUnfinished)
         }
     }
 

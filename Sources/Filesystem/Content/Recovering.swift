@@ -89,39 +89,50 @@ extension FileContent {
         }
     }
 
-    /// Compares every slot with its block and sets it right, then the file is no longer in RECOVER. Blocks that nothing opens stay, and are reported.
+    /// Compares every slot with its block and sets it right, then the file is no longer in RECOVER. Blocks that nothing opens stay, and are reported:
+    /// the next state record says UNFINISHED then.
     func settleAll() throws(Errno) {
         var group: UInt64 = 0
+        var isWhole = true
         while group.firstBlockOfGroup < blockCount {
-            try settle(group.firstBlockOfGroup..<min((group + 1).firstBlockOfGroup, blockCount))
+            if try !settle(group.firstBlockOfGroup..<min((group + 1).firstBlockOfGroup, blockCount)) { isWhole = false }
             group += 1
         }
         isRecovering = false
+        isUnfinished = !isWhole
     }
 
     /// The same for blocks of one group.
-    func settle(_ run: Range<UInt64>) throws(Errno) {
+    /// - Returns: whether an entry was found for each of them.
+    @discardableResult
+    func settle(_ run: Range<UInt64>) throws(Errno) -> Bool {
         let page = try slotPage(run.lowerBound.groupOfBlock)
         var isChanged = false
+        var isWhole = true
         try withPage { (plain: inout MutableByteSpan) throws(Errno) in
             for block in run {
                 let slot = page.slot(of: block)
-                let settled = try settledSlot(block, slot, &plain)
+                guard let settled = try settledSlot(block, slot, &plain) else {
+                    isWhole = false
+                    continue
+                }
                 guard settled != slot else { continue }
                 isChanged = true
                 page.set(settled, of: block)
             }
         }
-        guard isChanged else { return }
+        guard isChanged else { return isWhole }
         do {
             try writeSlots(of: page, run)
         } catch {
             slots.drop(page.group)
             throw error
         }
+        return isWhole
     }
 
-    private func settledSlot(_ block: UInt64, _ slot: Slot, _ plain: inout MutableByteSpan) throws(Errno) -> Slot {
+    /// Nil where nothing opens the block: its slot stays.
+    private func settledSlot(_ block: UInt64, _ slot: Slot, _ plain: inout MutableByteSpan) throws(Errno) -> Slot? {
         switch try examine(block, into: &plain) {
         case .entry(let entry):
             return Slot(current: entry)
@@ -132,8 +143,8 @@ extension FileContent {
             try punchUnlessZero(block)
             return .hole
         case .nothing:
-            context.log.damaged(label, "block \(block): no entry opens it")
-            return slot
+            context.log.damaged(label, "block \(block): no entry opens it", isUnfinished: callsUnfinished)
+            return nil
         }
     }
 

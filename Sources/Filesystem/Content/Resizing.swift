@@ -46,6 +46,7 @@ extension FileContent {
         inlineRecord = []
         isInlineDurable = false
         isRecovering = false
+        isUnfinished = false
         mayHaveHoles = false
         slots.dropAll()
         record.isOpen = identity != nil

@@ -50,7 +50,7 @@ extension FileContent {
         record.generation += 1
         let state = FileState(
             contentSize: size, isOpen: isOpen, isSparse: mayHaveHoles && form == .blocks, needsRecovery: isRecovering,
-            generation: record.generation)
+            isUnfinished: isUnfinished, generation: record.generation)
         do throws(FormatError) {
             try identity.stateCipher.seal(state, isInline: identity.header.isInline, into: &sector)
         } catch {

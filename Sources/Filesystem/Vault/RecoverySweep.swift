@@ -105,12 +105,18 @@ final class RecoverySweep: Sendable {
     private func putRight(_ inode: Inode, in vault: Vault) -> Bool {
         do throws(Errno) {
             let reader = try vault.open(inode, writable: false)
+            let isWhole = Result { () throws(Errno) in try reader.content.isWholeInline }
             // A small file whose growth was cut off is sealed, and its length tells a wrong size.
             let isRight = reader.content.isSealed && !reader.content.wasLonger
             reader.release()
-            if !isRight { try vault.open(inode, writable: true).release() }
+            if try isWhole.get() && isRight { return true }
+            let writer = try vault.open(inode, writable: true)
+            defer { writer.release() }
+            try writer.content.markIfTorn()
             return true
         } catch {
+            // One that does not open at all is marked at the attempt.
+            if error == .ioError { try? vault.open(inode, writable: true).release() }
             return error == .ioError || error == .noEntry || error == .stale
         }
     }

@@ -66,7 +66,7 @@ package final class Vault: Sendable {
         let journal = opening.journal
         context = VaultContext(
             vaultID: keeper.vaultID, keyring: keyring, defaultKey: keeper.defaultKey, isReadOnly: isReadOnly,
-            wasClean: keeper.wasClean, log: log, uses: uses, opening: opening
+            wasClean: keeper.wasClean, log: log, uses: uses, opening: opening, isShared: isShared
         ) { () throws(Errno) in
             guard let journal else { return try keeper.update(isClean: false, generation: seenGeneration) }
             try JournalOpening.begin(journal, keeper, generation: seenGeneration)

@@ -30,10 +30,12 @@ package final class VaultContext: Sendable {
     private let marking = Mutex<Void>(())
     private let failures = Atomic<Bool>(false)
     private let lengthsAreKnown = Atomic<Bool>(false)
+    /// Another process has the vault: that it is not clean says nothing of a crash.
+    private let isShared: Bool
 
     package init(
         vaultID: VaultID, keyring: Keyring, defaultKey: KeyID, isReadOnly: Bool, wasClean: Bool, log: VaultLog, uses: KeyUses? = nil,
-        opening: JournalOpening = JournalOpening(), takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
+        opening: JournalOpening = JournalOpening(), isShared: Bool = false, takeCleanMark: @escaping @Sendable () throws(Errno) -> Void
     ) {
         self.vaultID = vaultID
         self.keyring = keyring
@@ -43,6 +45,7 @@ package final class VaultContext: Sendable {
         self.wasClean = wasClean
         self.log = log
         self.opening = opening
+        self.isShared = isShared
         access = OwnerAccess(userID: CurrentProcess.effectiveUserID, isReadOnly: isReadOnly)
         self.takeCleanMark = takeCleanMark
         lengthsAreKnown.store(wasClean, ordering: .relaxed)
@@ -75,6 +78,8 @@ package final class VaultContext: Sendable {
 
     /// Whether the length of a backing file tells the plain size: in a vault that was closed cleanly, or once the recovery has seen every file.
     var lengthsTell: Bool { lengthsAreKnown.load(ordering: .acquiring) }
+    /// Whether a crash may have left first pages that nobody has marked yet.
+    var mayBeTorn: Bool { !isShared && !lengthsTell }
     func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
 
     /// What the journal knows of the file behind `descriptor`.
@@ -122,7 +127,7 @@ package final class VaultContext: Sendable {
 
     /// The same vault for another reader.
     func lookingAgain(_ log: VaultLog) -> VaultContext {
-        VaultContext(vaultID: vaultID, keyring: keyring, defaultKey: defaultKey, isReadOnly: true, wasClean: wasClean, log: log, opening: JournalOpening(replayed: opening.replayed)) {
+        VaultContext(vaultID: vaultID, keyring: keyring, defaultKey: defaultKey, isReadOnly: true, wasClean: wasClean, log: log, opening: JournalOpening(replayed: opening.replayed), isShared: isShared) {
             () throws(Errno) in throw .readOnlyFilesystem
         }
     }

@@ -8,23 +8,30 @@ import POSIX
 package struct VaultLog: Sendable {
     package let logger: Logger
     /// Takes what is damaged instead of the log.
-    private let observer: (@Sendable (String) -> Void)?
+    private let observer: (@Sendable (Refusal) -> Void)?
+
+    /// Why something was refused, in a few words without the object's name.
+    struct Refusal: Sendable {
+        let text: String
+        /// A power cut may have left it so.
+        let isUnfinished: Bool
+    }
 
     package init(_ logger: Logger) {
         self.logger = logger
         observer = nil
     }
 
-    /// Nothing is logged; `observer` hears what is damaged, in a few words without the object's name.
-    init(observer: @escaping @Sendable (String) -> Void) {
+    /// Nothing is logged; `observer` hears what is damaged.
+    init(observer: @escaping @Sendable (Refusal) -> Void) {
         logger = Logger(label: "observed", factory: { _ in SwiftLogNoOpLogHandler() })
         self.observer = observer
     }
 
-    /// Something in the vault is not what was written there.
-    func damaged(_ label: FileLabel, _ what: @autoclosure () -> String) {
-        if let observer { return observer(what()) }
-        logger.error("\(label): \(what())")
+    /// Something in the vault is not what was written there; or, `isUnfinished`, may never have been.
+    func damaged(_ label: FileLabel, _ what: @autoclosure () -> String, isUnfinished: Bool = false) {
+        if let observer { return observer(Refusal(text: what(), isUnfinished: isUnfinished)) }
+        logger.error("\(label): \(what())\(isUnfinished ? "; unfinished: a power cut leaves this of what was not synced" : "")")
     }
 
     /// Something unexpected that harms nobody.

@@ -114,6 +114,8 @@ final class CheckPrinter: Sendable {
         switch status(of: summary) {
         case .success: lines.append("nothing is wrong")
         case .checkDamage: lines.append("\(summary.damage) \(summary.damage == 1 ? "finding is" : "findings are") damage; Docs/BROKEN.md says what to do")
+        case .checkLeftovers where summary.unfinished > 0:
+            lines.append("\(summary.leftovers) remains of a crash; in \(summary.unfinished) of them bytes cannot be read that were not synced then, Docs/BROKEN.md says what to do")
         case .checkLeftovers: lines.append("nothing is damaged; \(summary.leftovers) remains of a crash, which a mount or --repair puts right")
         default: lines.append("nothing wrong was found, but not everything could be looked into")
         }

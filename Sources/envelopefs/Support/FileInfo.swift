@@ -29,6 +29,8 @@ struct FileInfo: Encodable {
         let isSealed: Bool
         let isSparse: Bool
         let needsRecovery: Bool
+        /// When it was recovered, something in it did not open.
+        let isUnfinished: Bool
         let generation: UInt64
         /// Exact where the file is sealed.
         let contentSize: UInt64
@@ -109,7 +111,7 @@ struct FileInfo: Encodable {
             defer { cipher.wipe() }
             let state = try cipher.openState(bytes.span, isInline: header.isInline)
             return State(
-                isSealed: !state.isOpen, isSparse: state.isSparse, needsRecovery: state.needsRecovery, generation: state.generation, contentSize: state.contentSize)
+                isSealed: !state.isOpen, isSparse: state.isSparse, needsRecovery: state.needsRecovery, isUnfinished: state.isUnfinished, generation: state.generation, contentSize: state.contentSize)
         } catch {
             throw Failure(.fileDamaged, "\(path): its state record does not open: \(error)", hint: "The file was cut or changed outside the mount.")
         }
@@ -122,7 +124,7 @@ struct FileInfo: Encodable {
         if let fileID { rows.append(("file id", fileID)) }
         if let keyID, let keyVersion { rows.append(("key", "\(keyID), version \(keyVersion)")) }
         if let state {
-            let words = [state.isSealed ? "sealed" : "open", state.isSparse ? "sparse" : nil, state.needsRecovery ? "to be recovered" : nil].compactMap { $0 }
+            let words = [state.isSealed ? "sealed" : "open", state.isSparse ? "sparse" : nil, state.needsRecovery ? "to be recovered" : nil, state.isUnfinished ? "unfinished" : nil].compactMap { $0 }
             rows.append(("state", "\(words.joined(separator: ", ")), generation \(state.generation)"))
             if state.isSealed { rows.append(("sealed size", String(state.contentSize))) }
         } else if fileID != nil {

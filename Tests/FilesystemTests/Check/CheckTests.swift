@@ -26,7 +26,7 @@ extension ScratchVault {
         try whileClosed { try checkClosed(repairing, paths, isShared) }
     }
 
-    private func checkClosed(
+    fileprivate func checkClosed(
         _ repairing: Bool, _ paths: [String], _ isShared: @escaping @Sendable () -> Bool
     ) throws -> (summary: CheckSummary, findings: [CheckFinding]) {
         let found = Collected()
@@ -225,6 +225,84 @@ private func change(_ path: String, at offset: UInt64) throws {
         #expect(try scratch.check(paths: ["a/b"]).summary.files == 1)
         #expect(try scratch.check(paths: ["/a/b/one", "a/two"]).summary.bytes == 2)
         #expect(throws: Errno.noEntry) { try scratch.check(paths: ["a/c"]) }
+    }
+
+    /// Runs `body` on the closed vault as a power cut may have left it: not clean.
+    private func afterCut<R>(_ scratch: ScratchVault, _ body: () throws -> R) throws -> R {
+        _ = try scratch.makeFile("change \(try scratch.backingNames().count)", content: "x")
+        let place = URL(filePath: scratch.backing + "/.envelopefs/vault.json")
+        let configuration = try Data(contentsOf: place)
+        return try scratch.whileClosed {
+            try configuration.write(to: place)
+            return try body()
+        }
+    }
+
+    private func waitForRecovery(_ scratch: ScratchVault) {
+        for _ in 0..<500 where !scratch.vault.context.lengthsTell { SystemClock.sleep(nanoseconds: 10_000_000) }
+        #expect(scratch.vault.context.lengthsTell)
+    }
+
+    /// A file that was left open, with a block of which the write never got to the disk as a whole; and the same sealed.
+    private func leaveBlockUnfinished(_ scratch: ScratchVault) throws -> (path: String, open: Data) {
+        let path = try scratch.stored { _ = try scratch.makeLarge("large", blocks: 60) }
+        let file = try scratch.vault.open(try scratch.find("large").inode, writable: true)
+        try file.write(Array("overwritten".utf8).span, at: 4096, isWriteBack: false)
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        file.release()
+        bytes[Int(BlockLayout.blockOffset(of: 20)) + 9] ^= 1
+        return (path, bytes)
+    }
+
+    @Test func blocksThatWereNeverSyncedAreLeftoversAndNamed() throws {
+        let scratch = try ScratchVault()
+        let (path, open) = try leaveBlockUnfinished(scratch)
+        let lost: [Range<UInt64>] = [20 << 12..<21 << 12]
+        try afterCut(scratch) {
+            try open.write(to: URL(filePath: path))
+            let (summary, findings) = try scratch.checkClosed(false, [], { false })
+            #expect(findings.map(\.kind) == [.leftOpen, .unfinishedBlocks, .vaultNotClean])
+            #expect(findings[1].lost == lost && findings[1].kind.weight == .leftover)
+            #expect(summary.damage == 0 && summary.unfinished == 1)
+        }
+        waitForRecovery(scratch)
+        let (summary, findings) = try scratch.check()
+        #expect(findings.map(\.kind) == [.unfinishedBlocks] && findings[0].lost == lost, "sealed by the mount: \(findings)")
+        #expect(summary.damage == 0)
+    }
+
+    @Test func aRepairSealsAFileWithUnfinishedBlocksAndMarksIt() throws {
+        let scratch = try ScratchVault()
+        let (path, open) = try leaveBlockUnfinished(scratch)
+        try afterCut(scratch) {
+            try open.write(to: URL(filePath: path))
+            let found = try scratch.checkClosed(true, [], { false })
+            #expect(found.findings.map(\.kind) == [.leftOpen, .unfinishedBlocks, .vaultNotClean])
+            #expect(found.findings.map { $0.repair != nil } == [true, false, true], "\(found.findings)")
+            let after = try Data(contentsOf: URL(filePath: path))
+            let block = Int(BlockLayout.blockOffset(of: 20))
+            #expect(after[block..<block + 4096] == open[block..<block + 4096], "a repair wrote over what does not open")
+            #expect(try scratch.checkClosed(false, [], { false }).findings.map(\.kind) == [.unfinishedBlocks])
+        }
+    }
+
+    @Test(arguments: [false, true]) func aSmallFileThatIsTornIsMarkedWhileTheVaultIsNotClean(byRepair: Bool) throws {
+        let scratch = try ScratchVault()
+        let torn = try scratch.stored { _ = try scratch.makeFile("torn", content: String(repeating: "t", count: 2000)) }
+        let cut = try scratch.stored { _ = try scratch.makeFile("cut", content: String(repeating: "c", count: 2000)) }
+        try afterCut(scratch) {
+            try change(torn, at: 1600)
+            try SharedDescriptor.open(cut, .readWrite).truncate(to: 1800)
+            let (summary, findings) = try scratch.checkClosed(byRepair, [], { false })
+            #expect(findings.map(\.kind) == [.unfinishedFile, .unfinishedFile, .vaultNotClean], "\(findings)")
+            #expect(findings[0].lost.count == 1 && summary.damage == 0 && summary.unfinished == 2)
+            if byRepair { #expect(findings[2].repair != nil && findings[0].repair == nil) }
+        }
+        waitForRecovery(scratch)
+        #expect(try scratch.kinds() == [.unfinishedFile, .unfinishedFile], "marked")
+        let third = try scratch.stored { _ = try scratch.makeFile("third", content: String(repeating: "t", count: 2000)) }
+        try scratch.whileClosed { try change(third, at: 1600) }
+        #expect(try scratch.kinds() == [.damagedBlocks, .unfinishedFile, .unfinishedFile], "a clean vault calls damage what changed in it")
     }
 
     // MARK: saving

@@ -149,10 +149,10 @@ final class Workplace: Sendable {
             keystoreID: KeystoreID(id.bytes(16).span)!, contents: KeyringContents(generation: 1, keys: keys), source: nil)
     }
 
-    func context(isReadOnly: Bool = false, keyring: Keyring? = nil) -> VaultContext {
+    func context(isReadOnly: Bool = false, wasClean: Bool = true, keyring: Keyring? = nil) -> VaultContext {
         let lines = lines
         return VaultContext(
-            vaultID: vaultID, keyring: keyring ?? self.keyring, defaultKey: keyID, isReadOnly: isReadOnly, wasClean: true,
+            vaultID: vaultID, keyring: keyring ?? self.keyring, defaultKey: keyID, isReadOnly: isReadOnly, wasClean: wasClean,
             log: VaultLog(Logger(label: "test") { _ in LineHandler(lines: lines) })) { () throws(Errno) in }
     }
 
