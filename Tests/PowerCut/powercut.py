@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """Cuts the power under a vault: records what the daemon does to it, rebuilds states that a power cut may leave, and looks at each.
 
-    powercut.py [--states N] [--recordings N] [--seed S] [--mounted N] [--no-journal] [WORKLOAD ...]
+    powercut.py [--states N] [--recordings N] [--seed S] [--mounted N] [--checked N] [--no-journal] [WORKLOAD ...]
     powercut.py --plant [all|journal|files]        must find lost files
 
 Needs strace, and the right to trace and to mount. Each state is read by the independent decryptor; `--mounted` of them through a
-mount as well, and by `check`. What was synced must read back (expectation.py and SECURITY.md say how far, with a journal and without),
+mount as well. With a journal these, and `--checked` more, are looked at by `check`, before the mount and after it, which must call nothing damage: it ends with 0 or 111. What was synced must read back (expectation.py and SECURITY.md say how far, with a journal and without),
 every block must be one that a program has written, and no state may keep the vault from being opened or mounted. The workload `replay` cuts the
 power a second time, while a mount replays the journal of a state. git and SQLite judge for themselves.
 """
@@ -27,7 +27,7 @@ sys.dont_write_bytecode = True
 from envelope.keystore import Keystore  # noqa: E402
 from envelope.primitives import Refused  # noqa: E402
 from programs import PROGRAMS  # noqa: E402
-from reading import Tree, through_mount  # noqa: E402
+from reading import Tree, through_check, through_mount  # noqa: E402
 from recording import PLANTS, record, record_mount  # noqa: E402
 from vault import Failure, Vault  # noqa: E402
 from workloads import WORKLOADS  # noqa: E402
@@ -71,7 +71,7 @@ class Run:
         self.keystore = Keystore(str(lab.keystore), passphrase=lab.passphrase_file.read_bytes().strip())
         features = json.loads((lab.vault / ".envelopefs" / "vault.json").read_text().split("\n")[0])["features"]
         self.promise = settings.promise or ("journal" if "JOURNAL" in features else "blocks")
-        self.looked = self.mounted = self.wrong = self.records = self.torn = 0
+        self.looked = self.mounted = self.checked = self.wrong = self.records = self.torn = 0
 
     def whole(self):
         """All states; how many were wrong."""
@@ -85,15 +85,16 @@ class Run:
         else:
             self._look_at(states, self.settings.states, None, "")
         print(f"{self.name}{' of ' + name if name != self.name else ''} seed {self.seed}: {len(states.calls)} calls, {self.looked} states, {self.records} with records, "
-              f"{self.torn} with new blocks torn, {self.mounted} mounted, {self.wrong} wrong", flush=True)
+              f"{self.torn} with new blocks torn, {self.checked} checked, {self.mounted} mounted, {self.wrong} wrong", flush=True)
         return self.wrong
 
     def _look_at(self, states, count, fixed_end, what):
-        every = max(1, count // self.settings.mounted) if self.settings.mounted else 0
+        def chosen(number, wanted):
+            return bool(wanted) and number % max(1, count // wanted) == max(1, count // wanted) - 1
         state = self.lab.base / "state"
         for number, (index, end, disk) in enumerate(states.some(count, self.choice)):
             disk.write_state(state, self.choice)
-            faults = self._faults(state, end if fixed_end is None else fixed_end, every and number % every == every - 1)
+            faults = self._faults(state, end if fixed_end is None else fixed_end, chosen(number, self.settings.mounted), chosen(number, self.settings.checked))
             self.looked += 1
             if faults:
                 self.wrong += 1
@@ -106,11 +107,14 @@ class Run:
                     shutil.copytree(state, Path(self.settings.keep) / f"{self.name}-{self.seed}-{what}{number}", symlinks=True)
             shutil.rmtree(state)
 
-    def _faults(self, state, end, is_mounted):
+    def _faults(self, state, end, is_mounted, is_checked=False):
         try:
             faults, tree = self.work.judge(state, self.keystore, self.history, end, self.promise)
             self.records += tree.records > 0
             self.torn += tree.torn
+            if not faults and self.promise == "journal" and (is_checked or is_mounted):
+                self.checked += 1
+                through_check(self.lab, state, tree, "the state")
             if not faults and is_mounted:
                 self.mounted += 1
                 through_mount(self.lab, state, tree, self.promise)
@@ -137,6 +141,7 @@ def main():
     parser.add_argument("--recordings", type=int, default=1, help="of each workload")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--mounted", type=int, default=2, help="states of each recording that are mounted")
+    parser.add_argument("--checked", type=int, default=0, help="states of each recording that are looked at by check, besides those that are mounted")
     parser.add_argument("--no-journal", action="store_true", help="a vault without a journal, and what is promised of that")
     parser.add_argument("--promise", choices=["blocks", "tails", "journal"], help="judge by this, whatever the vault is")
     parser.add_argument("--plant", nargs="?", const="all", choices=PLANTS, help="forget syncs of the daemon's: the test must find something wrong")
@@ -153,6 +158,8 @@ def main():
         for name in workloads:
             with Vault(prefix="efs-powercut-") as lab:
                 lab.init(*["--no-journal"] if settings.no_journal else [])
+                # Opens without scrypt, which would be most of a check's time.
+                lab.command("keystore", "add-slot", "key-file", lab.base / "key")
                 run = Run(lab, name, seed, settings)
                 wrong += run.whole()
                 states += run.looked

@@ -61,14 +61,38 @@ class Tree(dict):
             os.close(fd)
 
 
+def through_check(lab, state, tree, what):
+    """Nothing in a state is damaged. What the decryptor refuses was never synced, as was judged before: check says of what it is left, and names the bytes."""
+    done = lab.command("check", state, "--json", "--key-file", lab.base / "key", check=False)
+    findings = json.loads(done.stdout)["findings"] if done.returncode in (0, 110, 111, 112) else []
+    if done.returncode not in (0, 111):
+        damage = [f for f in findings if f["weight"] == "damage"]
+        raise Failure(f"{what}, by check: exit {done.returncode}: {damage[:3]}{done.stderr[-300:]}")
+    told = [f.get("lost") for f in findings if f["finding"].startswith("unfinished-")]
+    for path, reader in tree.items():
+        if not isinstance(reader, Reader):
+            continue
+        lost = ranges(reader)
+        if reader.refusal is not None and not told or lost and lost not in told:
+            raise Failure(f"{what}, by check: {path} cannot be read ({reader.refusal or lost}), and the findings are {findings[:5]}")
+
+
+def ranges(reader):
+    """The bytes that cannot be read, as check prints them."""
+    lost = []
+    for number in sorted(number for number, found in reader.blocks.items() if found is None):
+        begin, end = number * BLOCK, min((number + 1) * BLOCK, reader.size)
+        if lost and lost[-1][1] == begin:
+            lost[-1][1] = end
+        else:
+            lost.append([begin, end])
+    return lost
+
+
 def through_mount(lab, state, tree, promise):
     """Mounts a state: it must mount, read as the decryptor says, take new files, and be whole after the unmount."""
     vault, lab.vault = lab.vault, state
-    # What the decryptor refuses was judged before.
-    unpromised = {path for path, reader in tree.items() if isinstance(reader, Reader) and (reader.refusal or None in reader.blocks.values())}
     try:
-        if promise == "journal":
-            check(lab, "the state, by check", unpromised)
         lab.mount()
         try:
             for path, reader in tree.items():
@@ -80,17 +104,9 @@ def through_mount(lab, state, tree, promise):
         finally:
             lab.unmount()
         if promise == "journal":
-            check(lab, "after mount and unmount, by check", unpromised)
+            through_check(lab, state, tree, "after mount and unmount")
     finally:
         lab.vault = vault
-
-
-def check(lab, what, unpromised):
-    """Nothing is damaged but what nobody had synced; the remains of a crash may be there."""
-    done = lab.command("check", lab.vault, "--json", check=False)
-    findings = [f for f in json.loads(done.stdout)["findings"] if f["weight"] == "damage" and f["path"] not in unpromised]
-    if findings or done.returncode not in (0, 110, 111, 112):
-        raise Failure(f"{what}: exit {done.returncode}: {findings[:3]}{done.stderr[-300:]}")
 
 
 def compare(place, path, reader):
