@@ -1,6 +1,8 @@
 // Page-aligned memory, and each thread's stack of scratch buffers.
 #define _GNU_SOURCE
 #include "include/linux_memory.h"
+#include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,3 +70,5 @@ void linux_scratch_pop(void) {
     }
 }
 int linux_scratch_depth(void) { return own ? own->depth : 0; }
+
+int linux_set_pools(int count) { return mallopt(M_ARENA_MAX, count) ? 0 : -EINVAL; }

@@ -22,6 +22,9 @@ package enum ResourceLimits {
         // Takes the first free number from there on and gives it back: the table keeps its size.
         _ = try SharedDescriptor.standardInputOrNull().duplicate(minimum: Int32(count - 1))
     }
+    /// Bounds how many pools `malloc` divides among the threads (glibc: eight for each CPU), each with free memory of its own that no other pool uses.
+    /// Before any thread exists.
+    package static func setMemoryPools(_ count: Int) throws(Errno) { try succeed(linux_set_pools(Int32(clamping: count))) }
     /// How much memory may be locked, bytes.
     package static func lockedMemory() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_MEMLOCK) }
     /// No core dump, and no other process of the same user may read the memory of this one.

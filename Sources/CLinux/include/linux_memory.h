@@ -10,4 +10,6 @@ void *linux_scratch_push(size_t count);
 // Gives back the buffer of the last push of this thread.
 void linux_scratch_pop(void);
 int linux_scratch_depth(void);
+// How many pools malloc divides among the threads, at most. Before there is any thread. -EINVAL where there is no such thing.
+int linux_set_pools(int count);
 #endif
