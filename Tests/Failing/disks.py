@@ -18,6 +18,11 @@ def in_own_namespace():
     if os.environ.get("EFS_TESTS_NAMESPACE") != "1":
         os.environ["EFS_TESTS_NAMESPACE"] = "1"
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
+    # The copies of others' mounts would keep those alive here after they were unmounted there.
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, target, kind = line.split()[:3]
+        if kind.startswith("fuse."):
+            subprocess.run(["umount", "--lazy", target.encode().decode("unicode_escape")], check=False)
 
 
 def make(kind, at, size):
