@@ -4,7 +4,8 @@
     bench.py [--backing DIR] [--rounds N] [--rows ROW,...] [--json FILE] [--svg FILE] [CONTENDER...]
 
 A contender is ours, gocryptfs, securefs, encfs, cryfs, plain (the backing directory itself), passthrough=PROGRAM (libfuse's example
-passthrough_ll, without encryption), or NAME=BINARY, another build of ours. Without any: ours and the peers that are installed.
+passthrough_ll, without encryption), nojournal (ours, a vault without a journal), or NAME=BINARY, another build of ours. Without any: ours and the
+peers that are installed.
 
 All are mounted at the same time with their defaults; every row is run on one after the other, in an order that turns from round to round. Printed are
 medians with the quartiles, and how many times faster the first contender is: the median of the ratios of each round, with its 95 % interval (bootstrap; from 6 rounds on).
@@ -83,12 +84,13 @@ class Contender:
             raise Failure("passthrough=PROGRAM: name the compiled example")
         self.store.mkdir()
         self.results = {}
+        self.memory = (0, "")  # most resident KiB that were seen after a row, and the row
 
     def words(self):
         s, m, pass_file = self.store, self.mount_point, self.scratch / "passphrase"
         keystore = ["--keystore", self.scratch / f"{self.name}.keystore", "--passphrase-file", pass_file]
         return {
-            "ours": ([[self.program, "init", s, *keystore]], [self.program, "mount", s, m, *keystore, "--log-file", self.scratch / f"{self.name}.log"]),
+            "ours": ([[self.program, "init", s, *keystore, *(["--no-journal"] if self.name == "nojournal" else [])]], [self.program, "mount", s, m, *keystore, "--log-file", self.scratch / f"{self.name}.log"]),
             "passthrough": ([], [self.program, "-o", f"source={s},writeback,cache=always", m]),
             "gocryptfs": ([["gocryptfs", "-q", "-init", "-scryptn", "10", "-passfile", pass_file, s]], ["gocryptfs", "-q", "-passfile", pass_file, s, m]),
             "securefs": ([["securefs", "create", "--pass", PASSPHRASE, s]], ["securefs", "mount", "-b", "--pass", PASSPHRASE, s, m]),
@@ -149,6 +151,11 @@ class Contender:
                 except OSError:
                     continue
         return found
+
+    def note_memory(self, row):
+        for pid in self.daemons() if self.kind != "plain" else []:
+            found = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")]
+            self.memory = max(self.memory, (int(found[0].split()[1]) if found else 0, row))
 
     def cpu(self):
         """Seconds of CPU that the daemon, this program and its children have used."""
@@ -459,6 +466,7 @@ def one_round(work, contenders, wanted, turn):
                 for row, value in step(contender).items():
                     if row in wanted:
                         contender.results.setdefault(row, []).append(value)
+                contender.note_memory(step.__name__.replace("_", "-"))
         for contender in order:
             for leftover in contender.mount_point.iterdir():
                 if leftover.is_dir():
@@ -511,6 +519,8 @@ def main():
                     {"machine": f"{os.cpu_count()} CPUs, kernel {os.uname().release}", "backing": arguments.backing, "rounds": turn + 1,
                      "results": {c.name: c.results for c in contenders}}, indent=1))
         print(report(contenders, rows))
+        print("\nMost resident memory of a daemon after a row: "
+              + "; ".join(f"{c.name} {c.memory[0] / 1024:.0f} MiB after {c.memory[1]}" for c in contenders))
         if arguments.svg:
             Path(arguments.svg).write_text(picture(contenders, rows))
     finally:
