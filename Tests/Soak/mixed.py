@@ -34,11 +34,9 @@ ALLOWED_GROWTH = 1.05
 def differential(folder, plain, number):
     """Random operations, each compared."""
     traces = tempfile.mkdtemp(prefix="efs-tests-traces-")
-    try:
-        run("/usr/bin/python3", HERE.parent / "Differential" / "differential.py", "--plain", plain, "--mount", folder, "--seed", f"soak-{number}",
-            "--operations", "6000", "--writers", "2", "--per-round", "1000", "--quiet", "--traces", traces, timeout=3600)
-    finally:
-        shutil.rmtree(traces, ignore_errors=True)
+    run("/usr/bin/python3", HERE.parent / "Differential" / "differential.py", "--plain", plain, "--mount", folder, "--seed", f"soak-{number}",
+        "--operations", "6000", "--writers", "2", "--per-round", "1000", "--quiet", "--traces", traces, timeout=3600)
+    shutil.rmtree(traces, ignore_errors=True)  # kept when it fails: its message names them
 
 
 def fio(folder, _plain, number):

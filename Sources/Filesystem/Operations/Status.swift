@@ -82,8 +82,8 @@ extension Vault {
                 context.log.failed("setting the times of \(inode.label) after its size", error)
             }
         } catch {
-            // The kernel writes back the times of an object whose last name has just gone.
-            guard error == .noEntry, inode.whereabouts.withLock({ $0.removed != nil }) else { throw error }
+            // Nothing leads to it any more: what is known of it is all that there is. The kernel also writes back the times of what has just lost its last name.
+            guard error == .noEntry, inode.whereabouts.withLock({ $0.removed?.take(change) != nil }) else { throw error }
         }
         return try status(of: inode)
     }
@@ -143,4 +143,27 @@ extension Vault {
 
     /// The numbers of the file system that the vault is on.
     package func statistics() throws(Errno) -> FilesystemStatistics { try root.directory.descriptor(of: root).statistics() }
+}
+
+extension FileStatus {
+    /// Makes it that of the object after `change`, which is not about its size.
+    fileprivate mutating func take(_ change: StatusChange) {
+        let now = SystemClock.now
+        if let mode = change.mode { self.mode = self.mode & FileMode.kindMask | mode & FileMode.permissionMask }
+        userID = change.userID ?? userID
+        groupID = change.groupID ?? groupID
+        accessTime = change.access.applied(to: accessTime, now)
+        modificationTime = change.modification.applied(to: modificationTime, now)
+        changeTime = now
+    }
+}
+
+extension TimeChange {
+    fileprivate func applied(to time: Timestamp, _ now: Timestamp) -> Timestamp {
+        switch self {
+        case .omit: time
+        case .now: now
+        case .set(let other): other
+        }
+    }
 }

@@ -300,4 +300,19 @@ import Testing
                 opening: scratch.backing, keyring: scratch.keyring, mountPoint: "(second)", isReadOnly: false, log: scratch.vault.context.log)
         }
     }
+
+    /// Found by the long soak: a fifo that is open and has no name any more kept the mode and times that it had when it lost it.
+    @Test func whatHasNoNameTakesChangesToo() throws {
+        let vault = scratch.vault
+        let fifo = try vault.makeNode(Array("fifo".utf8).span, in: vault.root, mode: 0o010644, device: 0, caller: scratch.caller).inode
+        try scratch.unlink("fifo")
+        var change = StatusChange()
+        change.mode = 0o4600
+        change.modification = .set(Timestamp(seconds: 9, nanoseconds: 1))
+        #expect(try vault.setStatus(of: fifo, change, file: nil, caller: scratch.caller).permissions == 0o4600)
+        let after = try vault.status(of: fifo)
+        #expect(after.mode == 0o014600)
+        #expect(after.modificationTime == Timestamp(seconds: 9, nanoseconds: 1))
+        #expect(after.linkCount == 0)
+    }
 }
