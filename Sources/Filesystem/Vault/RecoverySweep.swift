@@ -91,7 +91,7 @@ final class RecoverySweep: Sendable {
                     waiting.append(entry)
                     continue
                 }
-                if entry.isRegular {
+                if entry.isRegular && !shouldStop {
                     files += 1
                     if !putRight(entry, in: vault) { isWhole = false }
                 }
