@@ -7,7 +7,6 @@ As root: a mount with --allow-other, in which root and two ordinary users act. A
 What is expected to differ (MOUNTING.md) is not looked at. The cases are in corner_cases.py and corner_times.py.
 """
 
-import argparse
 import grp
 import os
 import pickle
@@ -23,6 +22,7 @@ sys.path.insert(0, str(HERE))
 
 import corner_cases  # noqa: E402
 import corner_times  # noqa: E402
+from script import options, run  # noqa: E402
 from vault import USER, Failure, Vault, ordinary_user, run_self_as  # noqa: E402
 
 OTHER = USER + "2"
@@ -98,7 +98,7 @@ def cases(is_root):
     return found
 
 
-def run(case, top, people):
+def see(case, top, people):
     top.mkdir()
     os.chmod(top, 0o755)
     corner = Corner(top, people)
@@ -111,8 +111,7 @@ def run(case, top, people):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
+    parser = options(__doc__, as_whom=True)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     settings = parser.parse_args()
@@ -135,8 +134,8 @@ def main():
         for name, case in cases(is_root).items():
             if settings.names and not any(word in name for word in settings.names):
                 continue
-            expected = run(case, plain / name, people)
-            seen = run(case, vault.mount_point / name, people)
+            expected = see(case, plain / name, people)
+            seen = see(case, vault.mount_point / name, people)
             looked += len(expected)
             for one, two in zip(expected, seen):
                 if one != two:
@@ -155,12 +154,8 @@ def main():
     print(f"{len(cases(is_root))} corners, {looked} things compared, {time.monotonic() - begin:.0f} s, {wrong} differ")
     if looked == 0:
         raise Failure("nothing was compared")
-    sys.exit(1 if wrong else 0)
+    return wrong
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(f"FAILED: {failure}")
-        sys.exit(1)
+    run(main)

@@ -7,7 +7,6 @@ Some processes ask the daemon for a directory's status all the time, without the
 its ACL, and looks after each change whether the kernel's cache has the new count of links, or the new mode.
 """
 
-import argparse
 import ctypes
 import multiprocessing
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from script import options, run  # noqa: E402
 from vault import Failure, Vault  # noqa: E402
 
 AT_FDCWD, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS = -100, 0x2000, 0x7FF
@@ -46,7 +46,7 @@ def stays(path, holds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__)
     parser.add_argument("--changes", type=int, default=3000)
     settings = parser.parse_args()
     wrong = dict(links_of_directory=0, links_of_file=0, mode=0)
@@ -76,12 +76,8 @@ def main():
     if died:
         raise Failure(f"those who ask ended with {died}")
     print(f"{settings.changes} changes of each kind; old status seen: {wrong}")
-    sys.exit(1 if any(wrong.values()) else 0)
+    return any(wrong.values())
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(f"FAILED: {failure}")
-        sys.exit(1)
+    run(main)

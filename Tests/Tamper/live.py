@@ -4,7 +4,6 @@
     live.py [--seconds N] [--as root|user]
 """
 
-import argparse
 import json
 import os
 import random
@@ -16,7 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "Mounted"), str(HERE)]
 
-from vault import Failure, Vault, run_self_as  # noqa: E402
+from script import options, run  # noqa: E402
+from vault import Vault, run_self_as  # noqa: E402
 
 
 class Worker(threading.Thread):
@@ -76,9 +76,8 @@ class Worker(threading.Thread):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = options(__doc__, as_whom=True)
     parser.add_argument("--seconds", type=int, default=20)
-    parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
     settings = parser.parse_args()
     run_self_as(settings.who)
     wrong, runs, used = [], 0, 0
@@ -114,12 +113,8 @@ def main():
     for line in wrong:
         print("WRONG:", line)
     print(f"{runs} checks beside {sum(worker.steps for worker in workers)} steps, {used} files in use, {len(wrong)} wrong")
-    sys.exit(1 if wrong else 0)
+    return wrong
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(f"FAILED: {failure}")
-        sys.exit(1)
+    run(main)

@@ -8,7 +8,6 @@ one line in the log, no effect on other blocks, files and names; that `check` fi
 called not detected is read as the attacker left it. Then every bad block is written over as a whole, and reads. --share 3 takes every third attack.
 """
 
-import argparse
 import errno
 import json
 import mmap
@@ -24,7 +23,8 @@ sys.path[:0] = [str(HERE.parent / "Mounted"), str(HERE)]
 from attacks import AGED, FILE, KEY, LARGE, SAME, SMALL, attacks  # noqa: E402
 from names import REFUSED, name_attacks  # noqa: E402
 from places import BLOCK  # noqa: E402
-from vault import Failure, Vault, run_self_as  # noqa: E402
+from script import options, run  # noqa: E402
+from vault import Vault, run_self_as  # noqa: E402
 
 source = random.Random("what the files hold")
 SIZES = {"large": LARGE, "small": SMALL, "aged": LARGE, "open": LARGE, "empty": 0, "sparse": LARGE, "gap": 3 * BLOCK}
@@ -330,8 +330,7 @@ class Kit:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
+    parser = options(__doc__, as_whom=True)
     parser.add_argument("--when", choices=["mounted", "unmounted", "both"], default="both")
     parser.add_argument("--share", type=int, default=1)
     settings = parser.parse_args()
@@ -347,12 +346,8 @@ def main():
     for line in wrong:
         print("WRONG:", line)
     print(f"{count} attacks, {len(wrong)} wrong")
-    sys.exit(1 if wrong else 0)
+    return wrong
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failure as failure:
-        print(f"FAILED: {failure}")
-        sys.exit(1)
+    run(main)
