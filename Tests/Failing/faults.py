@@ -4,6 +4,7 @@ import ctypes
 import errno
 import mmap
 import os
+import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -27,7 +28,7 @@ class Faults:
 
     def __init__(self, vault):
         library, page = vault.base / "fail.so", vault.base / "control"
-        built = subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "fail.c", "-ldl"], capture_output=True, text=True)
+        built = subprocess.run([shutil.which("cc") or "clang", "-O1", "-shared", "-fPIC", "-o", library, HERE / "fail.c", "-ldl"], capture_output=True, text=True)
         if built.returncode != 0:
             raise Failure(f"fail.c: {built.stderr}")
         page.write_bytes(bytes(ctypes.sizeof(Control)))

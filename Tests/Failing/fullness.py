@@ -13,6 +13,14 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 BLOCK = 4096
 
 
+def synchronise(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Filler:
     """Takes what is left of the disk, outside the vault."""
 
@@ -26,22 +34,33 @@ class Filler:
             self.path.mkdir(exist_ok=True)
             self.count(room)
             return
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600)
+        size = self.take(1 << 40)
+        left = max(0, (size // BLOCK - room) * BLOCK)
         try:
-            size = 0
+            if room:
+                os.truncate(self.path, left)
+                synchronise(self.path)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            # Under a quota of btrfs cutting needs room itself.
+            self.empty()
+            self.take(left)
+
+    def take(self, limit):
+        """Writes so much, or what there is room for. Returns how much."""
+        size = 0
+        with open(self.path, "wb", buffering=0) as file:
             for step in (1 << 20, BLOCK, 512, 1):
                 try:
-                    while True:
-                        size += os.pwrite(descriptor, b"f" * step, size)
+                    while size + step <= limit:
+                        size += os.pwrite(file.fileno(), b"f" * step, size)
                 except OSError as error:
                     if error.errno not in FULL:
                         raise
-                    os.fsync(descriptor) if step == 1 << 20 else None
-            if room:
-                os.ftruncate(descriptor, max(0, (size // BLOCK - room) * BLOCK))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+                    os.fsync(file.fileno()) if step == 1 << 20 else None
+            os.fsync(file.fileno())
+        return size
 
     def count(self, room):
         number = 0
@@ -132,7 +151,7 @@ class Fullness(Walk):
 
     def after(self, what, states):
         if not self.vault._is_running():
-            raise Failure(f"{what}: the daemon has died")
+            raise Failure(f"{what}: the daemon has died\n{self.vault.log_tail()}")
         self.dog.note(f"unmounting after {what}")
         self.vault.unmount()
         self.check(what, states)

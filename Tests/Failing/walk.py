@@ -11,8 +11,9 @@ from collections import Counter
 from judging import difference, look
 from operations import LONG, MARK, operations, put, text
 from stacks import stacks
+from vault import PATIENCE
 
-PATIENCE = 60
+LIMIT = 60 * PATIENCE
 # what an error may leave for the next mount or --repair, as Docs/RELIABILITY.md says
 LEFTOVERS = {"left-open", "left-recovering", "orphaned-side-file", "doubled-empty-directory", "vault-not-clean", "behind-inline"}
 
@@ -31,8 +32,8 @@ class Watchdog(threading.Thread):
     def run(self):
         while True:
             time.sleep(1)
-            if time.monotonic() - self.since > PATIENCE and self.vault.pid:
-                print(f"WRONG: {self.what}: no answer for {PATIENCE} s; the daemon is killed\n{stacks(self.vault.pid)}", flush=True)
+            if time.monotonic() - self.since > LIMIT and self.vault.pid:
+                print(f"WRONG: {self.what}: no answer for {LIMIT:.0f} s; the daemon is killed\n{stacks(self.vault.pid)}", flush=True)
                 self.has_bitten = True
                 os.kill(self.vault.pid, signal.SIGKILL)
                 self.since = time.monotonic()

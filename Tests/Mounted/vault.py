@@ -5,6 +5,7 @@ Environment:
   ENVELOPEFS_SUBSTITUTE  path of a compiled passthrough_ll: the scripts then run against a mount without encryption
                          (to develop the tests; cases that look at the vault's bytes refuse to run)
   ENVELOPEFS_TEST_DIR    where temporary directories are made; default /tmp
+  ENVELOPEFS_PATIENCE    how many times longer than usual to wait for an answer: for a daemon that is slow by nature, as under a sanitizer
 """
 
 import atexit
@@ -24,6 +25,7 @@ PYTHON = "/usr/bin/python3"
 USER = "efstest"
 PASSPHRASE = "planted-passphrase-" + secrets.token_hex(8)  # another one in each run: searched for in secrets_check.py
 REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = float(os.environ.get("ENVELOPEFS_PATIENCE", "1"))
 
 
 class Failure(Exception):
@@ -153,7 +155,7 @@ class Vault:
 
     def command(self, *words, check=True, timeout=300, **more):
         """Runs `envelopefs words…`; returns the completed process with text output."""
-        done = subprocess.run([self.binary, *map(str, words)], env=self.environment, timeout=timeout, text=True,
+        done = subprocess.run([self.binary, *map(str, words)], env=self.environment, timeout=timeout * PATIENCE, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, errors="replace", **more)
         if check and done.returncode != 0:
             raise Failure(f"envelopefs {' '.join(map(str, words))}: exit {done.returncode}\n{done.stdout}{done.stderr}")
@@ -183,7 +185,7 @@ class Vault:
         """Mounts and waits until the kernel has the mount."""
         words = self._mount_words(more_options)
         with open(self.log_path, "ab") as log:
-            done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120)
+            done = subprocess.run(words, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=120 * PATIENCE)
         if done.returncode != 0:
             raise Failure(f"mount: exit {done.returncode}\n{self.log_tail()}")
         if not is_mounted(self.mount_point):
@@ -241,7 +243,7 @@ class Vault:
         self._wait_for_daemon(timeout)
 
     def _wait_for_daemon(self, timeout):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while self._is_running():
             if time.monotonic() > deadline:
                 raise Failure(f"daemon {self.pid} still runs {timeout} s after the unmount\n{self.log_tail()}")

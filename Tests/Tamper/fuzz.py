@@ -26,7 +26,7 @@ sys.path[:0] = [str(HERE.parent / "Mounted"), str(HERE)]
 from changes import Changes  # noqa: E402
 from script import options, run  # noqa: E402
 from stacks import stacks  # noqa: E402
-from vault import Failure, Vault, run_self_as  # noqa: E402
+from vault import PATIENCE, Failure, Vault, run_self_as  # noqa: E402
 
 CHANGES = 100
 # 0 nothing, 110 to 112 as documented; the vault's own file is not changed here
@@ -74,7 +74,7 @@ class Round:
         for folder, folders, names in os.walk(top):
             for name in folders + names:
                 self.use_one(Path(folder, name))
-                if time.monotonic() - begin > LIMIT:
+                if time.monotonic() - begin > LIMIT * PATIENCE:
                     return self.wrong.append("the mount is too slow to be walked")
 
     def use_one(self, path):
@@ -109,7 +109,7 @@ class Round:
                 self.wrong.append(f"{path.name}: {errno.errorcode.get(error.errno)}")
 
     def bite(self):
-        self.wrong.append(f"no answer within {2 * LIMIT} s; the daemon is killed\n{stacks(self.vault.pid)}")
+        self.wrong.append(f"no answer within {2 * LIMIT * PATIENCE:.0f} s; the daemon is killed\n{stacks(self.vault.pid)}")
         os.kill(self.vault.pid, signal.SIGKILL)
 
     def run(self, contents):
@@ -129,7 +129,7 @@ class Round:
             shutil.rmtree(out, ignore_errors=True)
         self.vault.mount()
         # A program that waits for a daemon which does not answer can only be freed by the daemon's end.
-        watchdog = threading.Timer(2 * LIMIT, self.bite)
+        watchdog = threading.Timer(2 * LIMIT * PATIENCE, self.bite)
         watchdog.start()
         try:
             self.use(contents)
