@@ -111,7 +111,7 @@ class Faulty(Walk):
         answer = self.act(operation, top)
         count, _ = self.faults.disarm()
         if answer != 0:
-            raise Failure(f"{operation.name} without faults: {errno.errorcode.get(answer)}")
+            raise Failure(f"{operation.name} without faults: {errno.errorcode.get(answer)}\n{self.vault.log_tail()}")
         return count
 
     def round(self, chosen):

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
@@ -57,6 +58,14 @@ def fallocate(mode, offset, length):
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
     return work
+
+
+def rest(path, offset, data):
+    """Writes and closes, leaves the file alone until the daemon has sealed it, then synchronises."""
+    with open(path, "r+b", buffering=0) as file:
+        os.pwrite(file.fileno(), data, offset)
+    time.sleep(2.4)
+    with_descriptor(path, lambda descriptor: None)
 
 
 def rename_exchange(one, two):
@@ -159,6 +168,7 @@ def operations():
         Operation("overwrite a small file", files(a=2000), lambda top: put(top / "a", 300, text(1, 600)), grows=False),
         Operation("overwrite parts of blocks", files(a=big), lambda top: put(top / "a", 10_001, text(1, 60_000))),
         Operation("overwrite blocks", files(a=big), lambda top: put(top / "a", 8192, text(1, 65536))),
+        Operation("overwrite blocks and leave them to the sealer", files(a=big), lambda top: rest(top / "a", 8192, text(1, 65536))),
         Operation("write into holes", sparse, lambda top: put(top / "a", 1_000_000, text(1, 500_000))),
         Operation("grow past a page by a little", files(a=3000), lambda top: put(top / "a", 3000, text(1, 41))),
         Operation("grow past a page by much", files(a=3040), lambda top: put(top / "a", 3000, text(1, big))),

@@ -17,6 +17,8 @@ address) build=.build-asan ;;
 *) echo "thread or address?" >&2; exit 64 ;;
 esac
 work=$(mktemp -d)
+# Ordinary users of the tests load the library too.
+chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
 swift build --sanitize="$kind" --scratch-path $build --build-tests
 

@@ -177,6 +177,9 @@ final class Journal: Sendable {
     /// After a failed sync the kernel may have dropped what it could not write: a second one would say that all is well.
     private func fail(_ error: Errno) {
         state.withLock { $0.failure = error }
+        sayFailed(error)
+    }
+    private func sayFailed(_ error: Errno) {
         log.failed("sync of the journal: nothing that needs it is written any more until the vault is mounted again", error)
     }
 
@@ -241,6 +244,7 @@ final class Journal: Sendable {
                         try file.synchronizeData()
                     } catch {
                         state.failure = error
+                        sayFailed(error)
                         throw error
                     }
                     raise(synced, to: last)
