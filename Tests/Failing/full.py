@@ -58,6 +58,8 @@ def main():
         if walk.wrong:
             print("daemon's log, its end:\n" + vault.log_tail(2000))
     print(f"refused for want of room: {sum(walk.refused.values())} of {len(rooms) * len(chosen)}; never refused: {sorted(o.name for o in chosen if not walk.refused[o.name] and o.grows)}")
+    if walk.is_copying:
+        print(f"mounted again after a failed sync of the journal: {walk.renewed}")
     print(f"refused though they need none: {dict(walk.needless)}; left for the next mount: {dict(walk.leftovers)}")
     print(f"{settings.disk}: {len(chosen)} operations, {len(rooms)} rooms, {time.monotonic() - begin:.0f} s, {walk.wrong} wrong")
     return walk.wrong or walk.dog.has_bitten

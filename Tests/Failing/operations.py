@@ -109,6 +109,7 @@ class Operation:
     moves: dict = field(default_factory=dict)  # old name -> new name: after a failure exactly one of them is there
     grows: bool = True  # may be refused for want of room
     empties: bool = False  # a file is empty in between
+    is_slow: bool = False  # it takes seconds: one kind of error is enough
 
     def expected(self):
         """What is before and what is after, from a plain directory."""
@@ -168,7 +169,7 @@ def operations():
         Operation("overwrite a small file", files(a=2000), lambda top: put(top / "a", 300, text(1, 600)), grows=False),
         Operation("overwrite parts of blocks", files(a=big), lambda top: put(top / "a", 10_001, text(1, 60_000))),
         Operation("overwrite blocks", files(a=big), lambda top: put(top / "a", 8192, text(1, 65536))),
-        Operation("overwrite blocks and leave them to the sealer", files(a=big), lambda top: rest(top / "a", 8192, text(1, 65536))),
+        Operation("overwrite blocks and leave them to the sealer", files(a=big), lambda top: rest(top / "a", 8192, text(1, 65536)), is_slow=True),
         Operation("write into holes", sparse, lambda top: put(top / "a", 1_000_000, text(1, 500_000))),
         Operation("grow past a page by a little", files(a=3000), lambda top: put(top / "a", 3000, text(1, 41))),
         Operation("grow past a page by much", files(a=3040), lambda top: put(top / "a", 3000, text(1, big))),

@@ -46,7 +46,7 @@ class Walk:
         self.vault, self.settings = vault, settings
         self.dog = Watchdog(vault)
         self.wrong, self.leftovers = 0, Counter()
-        self.number = 0
+        self.number = self.renewed = self.log_seen = 0
 
     def chosen(self):
         """The operations that the command line names; all, if it names none."""
@@ -95,6 +95,19 @@ class Walk:
         except OSError as error:
             return error.errno
         return 0
+
+    def has_journal_ended(self):
+        """After a failed sync of its journal the daemon changes no sealed content until the vault is mounted again, as RELIABILITY.md says."""
+        with open(self.vault.log_path, "rb") as log:
+            log.seek(self.log_seen)
+            news = log.read()
+        self.log_seen += len(news)
+        return b"sync of the journal" in news
+
+    def renew_journal(self, where):
+        self.renewed += 1
+        self.dog.note(f"mounting again after {where}")
+        self.vault.remount()
 
     def clear(self, what):
         for path in self.vault.mount_point.iterdir():

@@ -62,6 +62,22 @@ import Testing
         #expect(run.output.contains(", 0 differ"), "it did not say what it did")
     }
 
+    @Test("A disk that fails loses nothing that was there, and its errors reach the program")
+    func failingDisk() throws {
+        let run = try ScriptRun("Failing/failing.py", "--share", "40")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("66 operations,") && run.output.contains(", 0 wrong"), "it did not say what it did")
+        #expect(run.number(before: " faults") ?? 0 > 50, "hardly a call failed")
+    }
+
+    @Test("A full disk loses nothing that was there", arguments: ["tmpfs", "ext4-inodes"])
+    func fullDisk(disk: String) throws {
+        let run = try ScriptRun("Failing/full.py", "--disk", disk, "--rooms", "0", "--short")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("\(disk): 66 operations, 1 rooms,") && run.output.contains(", 0 wrong"), "it did not say what it did")
+        #expect(run.number(before: " of 66;") ?? 0 > 5, "hardly an operation was refused")
+    }
+
     @Test("A killed daemon loses nothing that was synced")
     func crash() throws {
         let run = try ScriptRun("Mounted/crash.py", "--rounds", "20", "--seconds", "2")
@@ -89,9 +105,10 @@ import Testing
         #expect(run.output.contains("600 states, 0 wrong"), "it did not look at every state")
     }
 
-    @Test("The power-cut test sees a daemon that does not sync", arguments: ["all", "journal", "files"])
-    func powerCutSees(what: String) throws {
-        let run = try ScriptRun("PowerCut/powercut.py", "--plant", what, "--states", "40", "--mounted", "0", "--seed", "1", "log", "bypass", "overwrite")
+    // Most states of each workload are wrong then: one of each is enough.
+    @Test("The power-cut test sees a daemon that does not sync", arguments: zip(["all", "journal", "files"], ["overwrite", "log", "bypass"]))
+    func powerCutSees(what: String, workload: String) throws {
+        let run = try ScriptRun("PowerCut/powercut.py", "--plant", what, "--states", "40", "--mounted", "0", "--seed", "1", workload)
         #expect(run.status == 0, "\(run.tail)")
     }
 

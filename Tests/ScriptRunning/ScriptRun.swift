@@ -10,6 +10,12 @@ package struct ScriptRun {
     /// The end of the output, for a failed expectation.
     package var tail: String { String(output.suffix(6000)) }
 
+    /// The number that stands before the first `text` in the output, for expectations of how much was looked at.
+    package func number(before text: String) -> Int? {
+        guard let range = output.range(of: text) else { return nil }
+        return Int(String(output[..<range.lowerBound].reversed().prefix { $0.isNumber }.reversed()))
+    }
+
     /// Runs `Tests/<path>` with the system's Python; blocks until it has ended. Its output goes to a file, so that a daemon
     /// that keeps the descriptor open cannot hold this up.
     package init(_ path: String, _ arguments: String...) throws {
