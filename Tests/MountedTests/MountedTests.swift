@@ -93,14 +93,14 @@ import Testing
 
     @Test("A power cut takes nothing that was synced")
     func powerCut() throws {
-        let run = try ScriptRun("PowerCut/powercut.py", "--states", "60", "--mounted", "1", "--seed", "1")
+        let run = try ScriptRun("PowerCut/powercut.py", "--jobs", "2", "--states", "60", "--mounted", "1", "--seed", "1")
         #expect(run.status == 0, "\(run.tail)")
         #expect(run.output.contains("1380 states, 0 wrong"), "it did not look at every state")
     }
 
     @Test("A power cut takes no more than SECURITY.md says of a vault without a journal")
     func powerCutWithoutJournal() throws {
-        let run = try ScriptRun("PowerCut/powercut.py", "--no-journal", "--states", "60", "--mounted", "1", "--seed", "1")
+        let run = try ScriptRun("PowerCut/powercut.py", "--no-journal", "--jobs", "2", "--states", "60", "--mounted", "1", "--seed", "1")
         #expect(run.status == 0, "\(run.tail)")
         #expect(run.output.contains("600 states, 0 wrong"), "it did not look at every state")
     }

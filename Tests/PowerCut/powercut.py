@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -134,6 +135,16 @@ class Run:
             shutil.rmtree(first)
 
 
+def one_recording(settings, name, seed):
+    """One recording of one workload in a vault of its own: (wrong states, all states)."""
+    with Vault(prefix="efs-powercut-") as lab:
+        lab.init(*["--no-journal"] if settings.no_journal else [])
+        # Opens without scrypt, which would be most of a check's time.
+        lab.command("keystore", "add-slot", "key-file", lab.base / "key")
+        run = Run(lab, name, seed, settings)
+        return run.whole(), run.looked
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=", ".join(ALL))
@@ -146,6 +157,7 @@ def main():
     parser.add_argument("--promise", choices=["blocks", "tails", "journal"], help="judge by this, whatever the vault is")
     parser.add_argument("--plant", nargs="?", const="all", choices=PLANTS, help="forget syncs of the daemon's: the test must find something wrong")
     parser.add_argument("--show", type=int, default=3, help="how many wrong states are told of each recording")
+    parser.add_argument("--jobs", type=int, default=1, help="recordings that are made and looked at side by side")
     parser.add_argument("--keep", help="a directory for the wrong states")
     settings = parser.parse_args()
     workloads = settings.workloads or [name for name in ALL if not settings.no_journal or name in WORKLOADS]
@@ -153,16 +165,13 @@ def main():
         parser.error("there are " + ", ".join(ALL))
     first = settings.seed if settings.seed is not None else random.randrange(1 << 30)
     os.environ.setdefault("ENVELOPEFS_TEST_DIR", "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir())
-    wrong = states = 0
-    for seed in range(first, first + settings.recordings):
-        for name in workloads:
-            with Vault(prefix="efs-powercut-") as lab:
-                lab.init(*["--no-journal"] if settings.no_journal else [])
-                # Opens without scrypt, which would be most of a check's time.
-                lab.command("keystore", "add-slot", "key-file", lab.base / "key")
-                run = Run(lab, name, seed, settings)
-                wrong += run.whole()
-                states += run.looked
+    jobs = [(settings, name, seed) for seed in range(first, first + settings.recordings) for name in workloads]
+    if settings.jobs > 1:
+        with ProcessPoolExecutor(settings.jobs) as pool:
+            results = list(pool.map(one_recording, *zip(*jobs)))
+    else:
+        results = [one_recording(*job) for job in jobs]
+    wrong, states = (sum(result[place] for result in results) for place in (0, 1))
     print(f"{states} states, {wrong} wrong")
     if settings.plant:
         return 0 if wrong else 1
