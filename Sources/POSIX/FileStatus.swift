@@ -85,6 +85,8 @@ package enum FileMode {
     package static let sticky: UInt32 = 0o1000
     /// rwx of all three, and the three bits above.
     package static let permissionMask: UInt32 = 0o7777
+    /// Set-user-id and set-group-id.
+    package static let setIDMask = setUserID | setGroupID
 }
 
 /// The answer of `stat`.

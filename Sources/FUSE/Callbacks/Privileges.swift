@@ -51,7 +51,7 @@ extension Service {
     func lifetime(of inode: Inode, _ status: FileStatus) -> Double {
         noteTold(inode)
         if inode.hasJustLostName { return 0 }
-        if status.isRegular && status.mode & (FileMode.setUserID | FileMode.setGroupID) != 0 && clearsPrivileges.load(ordering: .relaxed) { return 0 }
+        if status.isRegular && status.mode & FileMode.setIDMask != 0 && clearsPrivileges.load(ordering: .relaxed) { return 0 }
         return options.attributeLifetime
     }
 }

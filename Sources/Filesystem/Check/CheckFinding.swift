@@ -37,6 +37,14 @@ package struct CheckFinding: Sendable, Equatable {
         case otherKey = "other-key"
         case changing
 
+        /// Of a file that cannot be read as a whole.
+        static func wholeFile(isUnfinished: Bool) -> Kind { isUnfinished ? .unfinishedFile : .damagedFile }
+        /// Of a file of which bytes cannot be read. A small one is torn as a whole.
+        static func lostBytes(isUnfinished: Bool, isInline: Bool) -> Kind {
+            if !isUnfinished { return .damagedBlocks }
+            return isInline ? .unfinishedFile : .unfinishedBlocks
+        }
+
         /// Bytes that were never synced, and cannot be read.
         var isUnfinished: Bool { self == .unfinishedBlocks || self == .unfinishedFile }
 

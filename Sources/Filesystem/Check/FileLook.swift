@@ -147,8 +147,7 @@ struct ObjectExamination {
         guard error == .ioError else { throw error }
         let detail = reasons.map(\.text).joined(separator: "; ")
         if reasons.areUnfinished {
-            let status = try file.status()
-            let size = UInt64(FileContent.size(of: status))
+            let size = BlockLayout.contentSize(ofBacking: UInt64(max(0, look.size))).size
             add(.unfinishedFile, "\(detail); its first page was being written when the machine stopped", lost: size > 0 ? [0..<size] : [])
         } else {
             add(.damagedFile, detail.isEmpty ? "the disk gives an error: \(error)" : detail)
@@ -168,9 +167,10 @@ struct ObjectExamination {
         let bytes = lost.count == 1 ? "1 byte" : "\(lost.count) bytes"
         let first = lost.reason.map { ": \($0.text)" } ?? ""
         let ranges = Array(lost.ranges.prefix(Self.rangeLimit))
-        guard lost.isUnfinished else { return add(.damagedBlocks, "\(bytes) of \(content.size) do not open\(first)", lost: ranges) }
-        let kind = content.form == .inline ? CheckFinding.Kind.unfinishedFile : .unfinishedBlocks
-        add(kind, "\(bytes) of \(content.size) do not open\(first); written when the machine stopped, and not synced", lost: ranges)
+        let unsynced = lost.isUnfinished ? "; written when the machine stopped, and not synced" : ""
+        add(
+            .lostBytes(isUnfinished: lost.isUnfinished, isInline: content.form == .inline), "\(bytes) of \(content.size) do not open\(first)\(unsynced)",
+            lost: ranges)
     }
 
     /// Reads a piece of at most the buffer's size as a whole, and where that is refused each block of it.

@@ -29,7 +29,7 @@ extension Salvager {
         let isUnfinished = (lost.isEmpty || lost.isUnfinished) && (reasons.isEmpty || reasons.areUnfinished)
         let why = (reasons + [lost.reason].compactMap(\.self)).map(\.text).joined(separator: "; ")
         let kind: CheckFinding.Kind =
-            lost.isEmpty || content.form == .inline && isUnfinished ? isUnfinished ? .unfinishedFile : .damagedFile : isUnfinished ? .unfinishedBlocks : .damagedBlocks
+            lost.isEmpty ? .wholeFile(isUnfinished: isUnfinished) : .lostBytes(isUnfinished: isUnfinished, isInline: content.form == .inline)
         tell(
             CheckFinding(
                 kind: kind, path: paths.plain, backing: paths.backing,
@@ -60,7 +60,8 @@ extension Salvager {
         let detail = reasons.last?.text ?? "the disk gives an error"
         tell(
             CheckFinding(
-                kind: reasons.areUnfinished ? .unfinishedFile : .damagedFile, path: paths.plain, backing: paths.backing, detail: "nothing of it can be saved: \(detail)", lost: size > 0 ? [0..<size] : []))
+                kind: .wholeFile(isUnfinished: reasons.areUnfinished), path: paths.plain, backing: paths.backing,
+                detail: "nothing of it can be saved: \(detail)", lost: size > 0 ? [0..<size] : []))
     }
 
     /// How long the file was: as its state record says if that opens and was sealed; else, where the file was refused, as its length says.

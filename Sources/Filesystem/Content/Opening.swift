@@ -36,7 +36,7 @@ extension FileContent {
         protection?.protect(length)
         if length == UInt64(BlockLayout.headSize) {
             guard state.isOpen || state.contentSize == 0 else {
-                throw identity?.header.isInline == true ? torn("was cut to its header", state, isInline: true) : damaged("was cut to its header")
+                throw identity?.header.isInline == true ? torn("was cut to its header", state) : damaged("was cut to its header")
             }
         } else if identity?.header.isInline == true {
             try loadInline(page, state, length: length)
@@ -94,13 +94,13 @@ extension FileContent {
 
     /// INLINE: the entry's length counts. A longer backing file is an unfinished shrink or growth, a shorter one is damaged.
     private func loadInline(_ page: ByteSpan, _ state: FileState, length: UInt64) throws(Errno) {
-        guard length > BlockLayout.inlineContentOffset else { throw torn("ends inside its entry", state, isInline: true) }
+        guard length > BlockLayout.inlineContentOffset else { throw torn("ends inside its entry", state) }
         let entry = Entry(from: page, at: Int(BlockLayout.inlineEntryOffset))
-        guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw torn("entry of the inline content", state, isInline: true) }
+        guard (1...BlockLayout.inlineLimit).contains(entry.length) else { throw torn("entry of the inline content", state) }
         let end = BlockLayout.inlineContentOffset + UInt64(entry.length)
-        guard length >= end else { throw torn("was cut inside its content", state, isInline: true) }
+        guard length >= end else { throw torn("was cut inside its content", state) }
         guard record.isOpen || isSalvaging || state.contentSize == UInt64(entry.length) else {
-            throw torn("size differs from the state record's", state, isInline: true)
+            throw torn("size differs from the state record's", state)
         }
         form = .inline
         contentSize = UInt64(entry.length)

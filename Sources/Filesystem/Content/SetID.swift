@@ -9,7 +9,7 @@ extension FileContent {
         guard context.access.isNeeded, !isKeepingSetID, mayHaveSetID.load(ordering: .acquiring) else { return try body() }
         // First, so that a change of mode after the look is not missed.
         mayHaveSetID.store(false, ordering: .sequentiallyConsistent)
-        guard try backing.status().mode & (FileMode.setUserID | FileMode.setGroupID) != 0 else { return try body() }
+        guard try backing.status().mode & FileMode.setIDMask != 0 else { return try body() }
         mayHaveSetID.store(true, ordering: .releasing)
         isKeepingSetID = true
         defer { isKeepingSetID = false }

@@ -12,7 +12,7 @@ extension FileContent {
         // Header and record of either side of a growth out of INLINE. A sealed record of blocks is written long after that.
         if let identity, let other = try? identity.stateCipher.open(sector, isInline: !identity.header.isInline) {
             if other.isOpen { return unfinished("state record: of after its growth, and the header of before") }
-            if !identity.header.isInline { return torn("state record: of before its growth, and the header of after", other, isInline: true) }
+            if !identity.header.isInline { return torn("state record: of before its growth, and the header of after", other) }
         }
         return refused(error, "state record")
     }
@@ -20,9 +20,9 @@ extension FileContent {
     /// A small file whose state record is authentic and does not fit the rest of the page, or whose content does not open. Two versions of a page of which none
     /// was promised look so after a power cut, and so does a page that was changed. Only the vault tells: after a crash it is called unfinished, and marked, which
     /// says so from then on. Nothing but the record is written, and that says what it said.
-    func torn(_ what: String, _ state: FileState, isInline: Bool) -> Errno {
+    func torn(_ what: String, _ state: FileState) -> Errno {
         guard state.isUnfinished || state.isOpen || context.mayBeTorn else { return damaged(what) }
-        if !state.isUnfinished && !state.isOpen { markUnfinished(state, isInline: isInline) }
+        if !state.isUnfinished && !state.isOpen { markUnfinished(state) }
         return unfinished(what)
     }
 
@@ -39,7 +39,7 @@ extension FileContent {
         try wakeIfResting()
         try lock.withWriteLock { () throws(Errno) in
             guard context.mayBeTorn, !isUnknown, !isUnfinished, try !opensInline() else { return }
-            markUnfinished(FileState(contentSize: contentSize, generation: record.generation), isInline: true)
+            markUnfinished(FileState(contentSize: contentSize, generation: record.generation))
         }
     }
 
@@ -56,7 +56,7 @@ extension FileContent {
         }
     }
 
-    private func markUnfinished(_ state: FileState, isInline: Bool) {
+    private func markUnfinished(_ state: FileState) {
         // What the journal has of the file would be written over the mark; and after an error nobody knows what is there.
         guard isWritable, !isSalvaging, !isUnknown, protection?.isLive != true, let identity else { return }
         var marked = state
@@ -67,7 +67,7 @@ extension FileContent {
             try withPage { (page: inout MutableByteSpan) throws(Errno) in
                 var sector = page.slice(0, BlockLayout.sectorSize)
                 do throws(FormatError) {
-                    try identity.stateCipher.seal(marked, isInline: isInline, into: &sector)
+                    try identity.stateCipher.seal(marked, isInline: true, into: &sector)
                 } catch {
                     throw refused(error, "sealing the state record")
                 }

@@ -43,29 +43,26 @@ extension FileProtection {
         }
     }
 
-    /// Makes the changes of records up to `sequence` in the file, which keeps its modification time. Returns how many pages still wait.
+    /// Makes the changes of records up to `sequence` in the file, which keeps its modification time.
     /// After an error all that was not written waits on.
-    func apply(upTo sequence: UInt64) throws(Errno) -> Int {
+    func apply(upTo sequence: UInt64) throws(Errno) {
         let file = file
-        return try overlayLock.withWriteLock { () throws(Errno) -> Int in
+        try overlayLock.withWriteLock { () throws(Errno) in
             let ready = overlay.ready(upTo: sequence)
-            if ready.isEmpty { return overlay.pages.count }
+            if ready.isEmpty { return }
             defer { isOverlaid.store(!overlay.isEmpty, ordering: .releasing) }
             let before = try file.status()
-            defer { if access.isNeeded && before.mode & Self.setID != 0 { Self.giveBackSetID(before.mode, to: file) } }
+            defer { if access.isNeeded && before.mode & FileMode.setIDMask != 0 { Self.giveBackSetID(before.mode, to: file) } }
             try Self.write(ready, &overlay, to: file)
             // Of somebody else's file it cannot be kept.
             try? file.setTimes(access: .omit, modification: .set(before.modificationTime))
-            return overlay.pages.count
         }
     }
 
-    private static let setID = FileMode.setUserID | FileMode.setGroupID
-
     /// The kernel takes set-id bits at each write of an ordinary user. Not in a moment of `OwnerAccess`, whose lock is taken before the journal's.
     private static func giveBackSetID(_ mode: UInt32, to file: SharedDescriptor) {
-        guard let after = try? file.status().mode, after & setID != mode & setID else { return }
-        try? file.changeMode((after | mode & setID) & FileMode.permissionMask)
+        guard let after = try? file.status().mode, after & FileMode.setIDMask != mode & FileMode.setIDMask else { return }
+        try? file.changeMode((after | mode & FileMode.setIDMask) & FileMode.permissionMask)
     }
 
     /// Side by side with one call.

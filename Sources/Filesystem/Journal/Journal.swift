@@ -204,7 +204,7 @@ final class Journal: Sendable {
 
     private func apply(_ file: FileProtection, _ target: UInt64) throws(Errno) {
         do throws(Errno) {
-            _ = try file.apply(upTo: target)
+            try file.apply(upTo: target)
         } catch {
             // The record stays, and so does what it says.
             log.failed("making changes of the journal in a file", error)
@@ -249,7 +249,7 @@ final class Journal: Sendable {
                     }
                     raise(synced, to: last)
                 }
-                for (file, _) in state.waiting.values { _ = try file.apply(upTo: last) }
+                for (file, _) in state.waiting.values { try file.apply(upTo: last) }
                 state.waiting = [:]
                 state.waitingPages = 0
                 state.current = 1 - state.current

@@ -19,7 +19,6 @@ final class OwnerAccess: Sendable {
 
     private static let all: UInt32 = 0o700
     private static let readWrite: UInt32 = 0o600
-    private static let setID = FileMode.setUserID | FileMode.setGroupID
 
     /// - Parameter isReadOnly: nothing in the vault may be changed, a mode for a moment no more than anything else.
     init(userID: UInt32, isReadOnly: Bool) {
@@ -85,8 +84,8 @@ final class OwnerAccess: Sendable {
         try duringMoment { () throws(Errno) -> R in
             let before = try file.status().mode & FileMode.permissionMask
             defer {
-                if let after = try? file.status().mode & FileMode.permissionMask, after & Self.setID != before & Self.setID {
-                    try? file.changeMode(after | before & Self.setID)
+                if let after = try? file.status().mode & FileMode.permissionMask, after & FileMode.setIDMask != before & FileMode.setIDMask {
+                    try? file.changeMode(after | before & FileMode.setIDMask)
                 }
             }
             return try body()
