@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { page = 4096, kept_depth = 6, most_depth = 64 };
 static const size_t kept_size = 1310720;  // 1.25 MiB: a 1 MiB request with its slots and edges
@@ -23,6 +24,13 @@ void *linux_pages_create(size_t count) {
 }
 void linux_pages_destroy(void *pages) { free(pages); }
 
+// Mapped, not allocated: malloc keeps what it once gave out, between smaller pieces.
+static void *map(size_t size) {
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+static void unmap(void *pages, size_t size) { if (pages) munmap(pages, size); }
+
 // INVARIANT: levels [0, depth) are in use. A level below kept_depth keeps its memory when popped if it is small enough.
 struct scratch { int depth; struct { void *pages; size_t size; } levels[most_depth]; };
 static __thread struct scratch *own;
@@ -31,7 +39,7 @@ static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
 static void discard(void *argument) {
     struct scratch *scratch = argument;
-    for (int i = 0; i < most_depth; i++) free(scratch->levels[i].pages);
+    for (int i = 0; i < most_depth; i++) unmap(scratch->levels[i].pages, scratch->levels[i].size);
     free(scratch);
     own = NULL;
 }
@@ -47,16 +55,16 @@ void *linux_scratch_push(size_t count) {
     if (own->depth == most_depth) return NULL;
     int level = own->depth;
     if (own->levels[level].pages == NULL || own->levels[level].size < count) {
-        free(own->levels[level].pages);
+        unmap(own->levels[level].pages, own->levels[level].size);
+        own->levels[level].pages = NULL;
         // Doubling, so that a thread settles after a few sizes.
         size_t size = page;
         while (size < count && size < kept_size) size *= 2;
         if (size > kept_size) size = kept_size;
-        if (size < count) size = count;
-        own->levels[level].pages = aligned(size);
+        if (size < count) size = (count + page - 1) / page * page;
+        own->levels[level].pages = size < count ? NULL : map(size);
         own->levels[level].size = own->levels[level].pages ? size : 0;
         if (own->levels[level].pages == NULL) return NULL;
-        if (size <= kept_size) memset(own->levels[level].pages, 0, size);  // once; later users see leftovers
     }
     own->depth++;
     return own->levels[level].pages;
@@ -64,11 +72,20 @@ void *linux_scratch_push(size_t count) {
 void linux_scratch_pop(void) {
     int level = --own->depth;
     if (level >= kept_depth || own->levels[level].size > kept_size) {
-        free(own->levels[level].pages);
+        unmap(own->levels[level].pages, own->levels[level].size);
         own->levels[level].pages = NULL;
         own->levels[level].size = 0;
     }
 }
+void linux_scratch_give_back(void) {
+    if (own == NULL) return;
+    for (int i = own->depth; i < kept_depth; i++)
+        if (own->levels[i].pages) madvise(own->levels[i].pages, own->levels[i].size, MADV_DONTNEED);
+}
 int linux_scratch_depth(void) { return own ? own->depth : 0; }
 
-int linux_set_pools(int count) { return mallopt(M_ARENA_MAX, count) ? 0 : -EINVAL; }
+int linux_set_pools(int count) {
+    int is_set = mallopt(M_ARENA_MAX, count) && mallopt(M_MMAP_THRESHOLD, 1 << 18) && mallopt(M_TRIM_THRESHOLD, 1 << 21);
+    return is_set ? 0 : -EINVAL;
+}
+void linux_trim_pools(void) { malloc_trim(0); }

@@ -39,6 +39,9 @@ import CLinux
         var span = unsafe MutableByteSpan(_unsafeStart: pages, count: count)
         return try body(&span)
     }
+    /// Lets the kernel take the pages of the calling thread's scratch buffers that are not in use.
+    package static func giveBackScratch() { linux_scratch_give_back() }
+
     @usableFromInline static func pushScratch(_ count: Int) -> UnsafeMutablePointer<UInt8> {
         precondition(count >= 0)
         guard let pages = unsafe linux_scratch_push(count) else { preconditionFailure("no memory for a scratch buffer") }

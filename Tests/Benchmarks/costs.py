@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Counts what one operation on a mount costs the daemon: requests of the kernel, and system calls. Counts do not depend on how busy a machine is.
+Last, the memory that an idle daemon holds after a burst.
 
     costs.py [--operations N]
 
@@ -31,6 +32,7 @@ REQUESTS = {1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 8: "MKNOD", 9:
 UNASKED = {"FORGET", "BATCH_FORGET", "INTERRUPT"}
 WAITING = {"poll", "ppoll", "futex", "sched_yield", "clock_nanosleep", "nanosleep", "restart_syscall", "clock_gettime"}
 STARTING = {"clone3", "rseq", "set_robust_list", "prctl", "rt_sigprocmask", "gettid", "exit", "madvise"}
+ALLOWED_IDLE = 8 << 10  # KiB more than after mounting
 CALL = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)(?:\(| resumed)(.*)$")
 
 
@@ -191,6 +193,22 @@ class Rows:
         self.remount()
         self.measure("unlink, cold", 4.2, 4.6, lambda number: os.unlink(path(number)))
 
+    def idle_memory(self):
+        """What eight programs make the daemon take, it gives back when it has nothing to do."""
+        self.remount()
+        before = self.vault.memory()[0]
+        writers = [subprocess.Popen(["dd", "if=/dev/urandom", f"of={self.folder}/burst-{number}", "bs=1M", "count=16", "status=none"]) for number in range(8)]
+        if any([writer.wait() for writer in writers]):
+            raise Failure("a writer failed")
+        held, _, threads = self.vault.memory()
+        deadline = time.monotonic() + 30
+        while (left := self.vault.memory()[0] - before) > ALLOWED_IDLE and time.monotonic() < deadline:
+            time.sleep(0.2)
+        print(f"resident after 8 writers: {(held - before) / 1024:.1f} MiB more, {threads} threads; when idle {left / 1024:.1f} MiB "
+              f"(bound {ALLOWED_IDLE / 1024:.0f})")
+        if left > ALLOWED_IDLE:
+            self.failures.append(f"the idle daemon holds {left / 1024:.1f} MiB more than before")
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -201,6 +219,7 @@ def main():
         vault.init().mount("-o", "noawake")
         rows = Rows(vault, arguments.operations)
         rows.run()
+        rows.idle_memory()
         vault.unmount()
     for failure in rows.failures:
         print(f"FAILED {failure}")

@@ -83,6 +83,18 @@ import Testing
         PageBuffer.withScratch(1_310_720) { $0[1_310_719] = 1 }
     }
 
+    @Test func scratchBuffersGiveTheirPagesBack() throws {
+        PageBuffer.withScratch(1 << 20) { outer in
+            outer[0] = 1
+            PageBuffer.withScratch(1 << 20) { $0[70_000] = 2 }
+            PageBuffer.giveBackScratch()
+            #expect(outer[0] == 1, "it is in use")
+            PageBuffer.withScratch(1 << 20) { #expect($0[70_000] == 0) }
+        }
+        PageBuffer.giveBackScratch()
+        PageBuffer.withScratch(1 << 20) { #expect($0[0] == 0) }
+    }
+
     @Test func scratchBuffersAreTheThreadsOwn() throws {
         let wrong = Shared(0)
         let threads = try (0..<4).map { number in

@@ -22,4 +22,19 @@ import Glibc
     func wait() {
         while unsafe sem_wait(semaphore) != 0 && errno == EINTR {}
     }
+
+    /// - Parameter patience: by the clock of the day: longer when that is set back.
+    /// - Returns: false if nobody has rung in that time.
+    func wait(atMost patience: Duration) -> Bool {
+        let (seconds, attoseconds) = patience.components
+        var end = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &end)
+        end.tv_nsec += Int(attoseconds / 1_000_000_000)
+        end.tv_sec += Int(seconds) + end.tv_nsec / 1_000_000_000
+        end.tv_nsec %= 1_000_000_000
+        while unsafe sem_timedwait(semaphore, &end) != 0 {
+            guard errno == EINTR else { return false }
+        }
+        return true
+    }
 }

@@ -31,10 +31,16 @@ extension RequestLoop {
 
     /// Blocks until a request, or the end of the mount, is there.
     /// - Returns: whether that was soon.
-    func sleepUntilRequest() -> Bool {
+    func sleepUntilRequest(_ worker: Worker) -> Bool {
         var descriptors = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         if unsafe poll(&descriptors, 1, Wakefulness.patience) > 0 { return true }
-        wakefulness.whileAsleep { unsafe poll(&descriptors, 1, -1) }
+        wakefulness.whileAsleep {
+            if worker.holdsMemory {
+                guard unsafe poll(&descriptors, 1, Int32(Worker.patience / .milliseconds(1))) == 0 else { return }
+                worker.giveMemoryBack()
+            }
+            unsafe poll(&descriptors, 1, -1)
+        }
         return false
     }
 }

@@ -147,6 +147,10 @@ import Synchronization
             return nil
         }
         if let isOver { return !isOver }
+        if worker.holdsMemory {
+            if worker.turn.wait(atMost: Worker.patience) { return !hasEnded }
+            worker.giveMemoryBack()
+        }
         worker.turn.wait()
         return !hasEnded
     }
@@ -200,7 +204,7 @@ import Synchronization
                 serve(worker, request, count)
             case .quiet:
                 streak = 0
-                if !retire(worker), !sleepUntilRequest() { small = 0 }
+                if !retire(worker), !sleepUntilRequest(worker) { small = 0 }
             case .ended(let ending):
                 return end(ending)
             }

@@ -5,7 +5,7 @@ import Synchronization
 
 extension RequestLoop {
     /// Looks every few milliseconds, while requests come, whether a reading worker is still in the request that it was in before; if so, another reads on.
-    /// Sleeps when nothing has moved for a second, until a request is begun.
+    /// When nothing has moved for a second it gives free memory back and sleeps until a request is begun.
     func watch() {
         var last: [UInt64] = []
         while !hasEnded {
@@ -15,6 +15,7 @@ extension RequestLoop {
                 SystemClock.sleep(nanoseconds: UInt64(options.patience) * 1_000_000)
                 quiet = look(&last) ? 0 : quiet + 1
             }
+            ResourceLimits.trimMemoryPools()
             isWatched.store(false, ordering: .sequentiallyConsistent)
             // A request that began before the flag fell has rung for nobody. One that begins from here on sees the flag: each side tells its own before it
             // looks at the other's, in one order for all.

@@ -22,6 +22,11 @@ import Synchronization
     /// Largest request that fits.
     let capacity: Int
 
+    /// Whether a request has been served since the memory was last given back.
+    private(set) var holdsMemory = false
+    /// After this long without a request a worker gives its memory back: a burst wakes many, and most of them then sleep for hours.
+    static let patience = Duration.seconds(1)
+
     /// Requests begin so that the bytes of a WRITE, behind two headers, begin on a page.
     private static let headers = MemoryLayout<fuse_in_header>.size + MemoryLayout<fuse_write_in>.size
     private static let page = 4096
@@ -45,8 +50,17 @@ import Synchronization
     /// What is in the request memory.
     func received(_ count: Int) -> KernelRequest { unsafe KernelRequest(start, count: count) }
 
+    /// Lets the kernel take the pages of the calling thread's requests, replies and scratch buffers, whose contents are lost; the addresses stay.
+    func giveMemoryBack() {
+        unsafe madvise(memory, memoryCount, MADV_DONTNEED)
+        ReplyBuffer.giveBackOfThisThread()
+        PageBuffer.giveBackScratch()
+        holdsMemory = false
+    }
+
     /// Tells that the request in memory is being served. Followed by `serve`.
     func begin(_ request: KernelRequest) {
+        holdsMemory = true
         self.request = request
         progress.add(1, ordering: .sequentiallyConsistent)
     }

@@ -36,6 +36,13 @@ import POSIX
         return key
     }()
 
+    /// Lets the kernel take the pages of the calling thread's buffer.
+    static func giveBackOfThisThread() {
+        guard let held = unsafe pthread_getspecific(slot) else { return }
+        let buffer = unsafe Unmanaged<ReplyBuffer>.fromOpaque(held).takeUnretainedValue()
+        unsafe madvise(buffer.base, buffer.count, MADV_DONTNEED)
+    }
+
     /// The buffer of the calling thread.
     /// - Throws: `ENOMEM`.
     static func ofThisThread(atLeast count: Int) throws(Errno) -> ReplyBuffer {
