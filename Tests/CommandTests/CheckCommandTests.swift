@@ -115,7 +115,7 @@ import Testing
         try change(small, at: 30 + 4)
         let outcome = try place.run("check", place.vault)
         #expect(outcome.status == (try code("checkIncomplete")), "\(outcome.errors)")
-        #expect(outcome.output.isEmpty && outcome.errors.contains("1 files were not checked: key "), "\(outcome.errors)")
+        #expect(outcome.output.isEmpty && outcome.errors.contains("1 file was not checked: key "), "\(outcome.errors)")
     }
 
     @Test func whatCannotBeDoneIsRefused() throws {

@@ -103,20 +103,22 @@ final class CheckPrinter: Sendable {
         for line in Self.lines(summary, hidesNotes: !notes) { Console.note(line) }
     }
 
+    private static func counted(_ count: Int, _ one: String, _ many: String? = nil) -> String { "\(count) \(count == 1 ? one : many ?? one + "s")" }
+
     private static func lines(_ summary: CheckSummary, hidesNotes: Bool) -> [String] {
         var lines = [
-            "looked at \(summary.files) files, \(summary.directories) directories, \(summary.links) links, \(summary.special) special files; \(ByteCount.text(summary.bytes)) opened"
+            "looked at \(counted(summary.files, "file")), \(counted(summary.directories, "directory", "directories")), \(counted(summary.links, "link")), \(counted(summary.special, "special file")); \(ByteCount.text(summary.bytes)) opened"
         ]
-        if summary.inUse > 0 { lines.append("\(summary.inUse) files are being written through a mount") }
-        for (key, count) in summary.notChecked.sorted(by: { $0.key < $1.key }) { lines.append("\(count) files were not checked: key \(key) is not in the keystore, or may not be used") }
-        if summary.repaired > 0 { lines.append("\(summary.repaired) findings were put right") }
-        if hidesNotes && summary.notes > 0 { lines.append("\(summary.notes) notes; --notes shows them") }
+        if summary.inUse > 0 { lines.append("\(counted(summary.inUse, "file is", "files are")) being written through a mount") }
+        for (key, count) in summary.notChecked.sorted(by: { $0.key < $1.key }) { lines.append("\(counted(count, "file was", "files were")) not checked: key \(key) is not in the keystore, or may not be used") }
+        if summary.repaired > 0 { lines.append("\(counted(summary.repaired, "finding was", "findings were")) put right") }
+        if hidesNotes && summary.notes > 0 { lines.append("\(counted(summary.notes, "note")); --notes shows \(summary.notes == 1 ? "it" : "them")") }
         switch status(of: summary) {
         case .success: lines.append("nothing is wrong")
-        case .checkDamage: lines.append("\(summary.damage) \(summary.damage == 1 ? "finding is" : "findings are") damage; Docs/BROKEN.md says what to do")
+        case .checkDamage: lines.append("\(counted(summary.damage, "finding is", "findings are")) damage; Docs/BROKEN.md says what to do")
         case .checkLeftovers where summary.unfinished > 0:
-            lines.append("\(summary.leftovers) remains of a crash; in \(summary.unfinished) of them bytes cannot be read that were not synced then, Docs/BROKEN.md says what to do")
-        case .checkLeftovers: lines.append("nothing is damaged; \(summary.leftovers) remains of a crash, which a mount or --repair puts right")
+            lines.append("\(counted(summary.leftovers, "remainder", "remains")) of a crash; in \(summary.unfinished) of them bytes cannot be read that were not synced then, Docs/BROKEN.md says what to do")
+        case .checkLeftovers: lines.append("nothing is damaged; \(counted(summary.leftovers, "remainder", "remains")) of a crash, which a mount or --repair puts right")
         default: lines.append("nothing wrong was found, but not everything could be looked into")
         }
         return lines
