@@ -23,8 +23,8 @@ package enum ResourceLimits {
         _ = try SharedDescriptor.standardInputOrNull().duplicate(minimum: Int32(count - 1))
     }
     /// Bounds how many pools `malloc` divides among the threads (glibc: eight for each CPU), each with free memory of its own that no other pool uses.
-    /// Pieces from 256 KiB on are given back to the kernel as soon as they are free. Before any thread exists.
-    package static func setMemoryPools(_ count: Int) throws(Errno) { try succeed(linux_set_pools(Int32(clamping: count))) }
+    /// Pieces from 256 KiB on are given back to the kernel as soon as they are free. Before any thread exists. Without effect where `malloc` is another's.
+    package static func setMemoryPools(_ count: Int) { linux_set_pools(Int32(clamping: count)) }
     /// Gives free pages of the pools back to the kernel. Takes milliseconds, during which other threads may wait for memory.
     package static func trimMemoryPools() { linux_trim_pools() }
     /// How much memory may be locked, bytes.

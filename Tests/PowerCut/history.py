@@ -85,6 +85,10 @@ class History:
     def fsync(self, thing):
         self.do("fsync", lambda: os.fsync(self.files[thing]), thing=thing)
 
+    def set_attribute(self, thing, name, value):
+        """What a power cut leaves of it is not verified: only how `check` calls that."""
+        os.setxattr(self.files[thing], name, value)
+
     def mkdir(self, path):
         self.do("mkdir", lambda: os.mkdir(self.place(path)), path=path)
 

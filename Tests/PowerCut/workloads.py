@@ -176,6 +176,24 @@ def sealed(history, choice):
     time.sleep(3)
 
 
+def attributes(history, choice):
+    """Files with attributes, that keep their id when they are cut to 0 and written anew; some never synced."""
+    for number in range(12):
+        file = history.create(f"attributed {number}")
+        if choice.random() < 0.6:
+            history.write(file, 0, text(choice, choice.choice([100, 2000, 9000])))
+        history.set_attribute(file, "user.kind", text(choice, 40))
+        if choice.random() < 0.6:
+            history.fsync(file)
+        for _ in range(choice.randint(0, 2)):
+            history.truncate(file, 0)
+            history.write(file, 0, text(choice, choice.choice([100, 2000, 9000])))
+            history.set_attribute(file, f"user.{choice.randrange(3)}", text(choice, 20))
+        if choice.random() < 0.4:
+            history.fsync(file)
+        history.close(file)
+
+
 def mixed(history, choice):
     """Anything, on a few files."""
     files, sizes = [], {}
@@ -203,4 +221,4 @@ def mixed(history, choice):
             history.fsync(file)
 
 
-WORKLOADS = {work.__name__: work for work in (log, overwrite, small, grow, cut, holes, names, replace, sealed, mixed)}
+WORKLOADS = {work.__name__: work for work in (log, overwrite, small, grow, cut, holes, names, replace, sealed, attributes, mixed)}

@@ -13,8 +13,8 @@ int linux_scratch_depth(void);
 // Lets the kernel take the pages of this thread's buffers that are not in use. They read as zeros then.
 void linux_scratch_give_back(void);
 // How many pools malloc divides among the threads, at most. Pieces from 256 KiB on are mapped alone from then on, so that freeing them gives them back;
-// by itself malloc would raise that bound with each one. Before there is any thread. -EINVAL where there is no such thing.
-int linux_set_pools(int count);
+// by itself malloc would raise that bound with each one. Before there is any thread. Without effect where malloc is another's.
+void linux_set_pools(int count);
 // Lets the kernel take whole free pages of all pools.
 void linux_trim_pools(void);
 #endif

@@ -17,6 +17,7 @@ package struct CheckFinding: Sendable, Equatable {
         case damagedBlocks = "damaged-blocks"
         case unfinishedBlocks = "unfinished-blocks"
         case unfinishedFile = "unfinished-file"
+        case unfinishedAttributes = "unfinished-attributes"
         case damagedName = "damaged-name"
         case nameWithoutSideFile = "name-without-side-file"
         case wrongType = "wrong-type"
@@ -53,7 +54,9 @@ package struct CheckFinding: Sendable, Equatable {
             case .damagedFile, .damagedBlocks, .damagedName, .nameWithoutSideFile, .wrongType, .damagedLink, .damagedAttribute,
                 .attributesWithoutHeader, .doubledName, .doubledFileID, .unreadable:
                 .damage
-            case .unfinishedBlocks, .unfinishedFile, .leftOpen, .leftRecovering, .orphanedSideFile, .doubledEmptyDirectory, .vaultNotClean: .leftover
+            case .unfinishedBlocks, .unfinishedFile, .unfinishedAttributes, .leftOpen, .leftRecovering, .orphanedSideFile, .doubledEmptyDirectory,
+                .vaultNotClean:
+                .leftover
             case .foreign, .foreignAttribute, .behindInline, .otherKey, .changing: .note
             }
         }

@@ -112,7 +112,7 @@ extension Checker: VaultVisitor {
             }
         } finish: { (look: inout FileLook) in
             guard isRepairing else { return }
-            markUnfinished(entry, look)
+            markUnfinished(entry, &look)
             if look.isUnsealed && !look.mustStayUnsealed { repairUnsealed(entry, &look) }
         }
         guard let look else { return }

@@ -81,7 +81,11 @@ struct ObjectExamination {
                 add(.foreignAttribute, "\(String(decoding: name, as: UTF8.self)) was not set through a mount; not shown")
                 continue
             }
-            guard let id else { return add(.attributesWithoutHeader, "an empty file without header has sealed attributes, which do not open") }
+            guard let id else {
+                let what = "an empty file without header has sealed attributes, which do not open"
+                if worker.context.mayBeTorn { return add(.unfinishedAttributes, "\(what): its header was not synced when the machine stopped") }
+                return add(.attributesWithoutHeader, what)
+            }
             do throws(FormatError) {
                 _ = try vault.names.openAttributeName(name.span)
                 let value = try stored(name, of: object)
@@ -120,7 +124,7 @@ struct ObjectExamination {
         }
         try lookAtContent(content)
         try lookAtAttributes(of: file, content.fileID.map { .file($0) })
-        if content.form == .inline && content.isLengthDue { add(.behindInline, "bytes behind its content are not part of it; a mount ignores them") }
+        if content.form != .blocks && content.isSealed && content.isLengthDue { add(.behindInline, "bytes behind its content are not part of it; a mount ignores them") }
         guard content.record.isOpen, content.identity != nil else { return }
         look.isUnsealed = true
         let isDamaged = look.findings.contains { $0.kind.weight == .damage }

@@ -26,14 +26,19 @@ extension Checker {
         }
     }
 
-    /// Marks a small file that a power cut tore as a mount does: in a vault that is called clean nothing else tells it from a changed one.
-    func markUnfinished(_ entry: WalkEntry, _ look: FileLook) {
-        guard vault.context.mayBeTorn, look.findings.contains(where: { $0.kind == .unfinishedFile }) else { return }
+    /// Marks a file that a power cut tore as a mount does, in a vault that is called clean nothing else tells it from a changed one, and removes attributes that
+    /// came to disk without their header.
+    func markUnfinished(_ entry: WalkEntry, _ look: inout FileLook) {
+        let kinds: [CheckFinding.Kind] = [.unfinishedFile, .unfinishedAttributes]
+        guard vault.context.mayBeTorn, look.findings.contains(where: { kinds.contains($0.kind) }) else { return }
         do throws(Errno) {
             let file = try vault.access.open(entry.name, in: entry.directory, [.readWrite, .noFollow])
             let label = FileLabel(inode: look.inode, backingName: entry.name)
             // One that does not open at all is marked at the attempt.
-            try FileContent(file, isWritable: true, context: vault.context, policyKey: vault.context.defaultKey, label: label).markIfTorn()
+            let content = try FileContent(file, isWritable: true, context: vault.context, policyKey: vault.context.defaultKey, label: label)
+            try content.markIfTorn()
+            guard try content.removeAttributesWithoutHeader() > 0 else { return }
+            for index in look.findings.indices where look.findings[index].kind == .unfinishedAttributes { look.findings[index].repair = "removed" }
         } catch {
             if error != .ioError { vault.context.log.failed("mark \(entry.name) as unfinished", error) }
         }

@@ -162,12 +162,16 @@ struct BackingFile: Sendable {
 
     /// Whether the file has attributes that were sealed for its file id (all of `user.`).
     func hasSealedAttributes() throws(Errno) -> Bool {
+        try attributeNames(Array("user.".utf8)).isEmpty == false
+    }
+
+    /// The names of attributes on disk that begin so.
+    func attributeNames(_ prefix: [UInt8]) throws(Errno) -> [[UInt8]] {
         try probe?.allow(.status, at: 0, count: 0)
         do throws(Errno) {
-            let prefix = Array("user.".utf8)
-            return splitAttributeNames(try descriptor.attributeNames()).contains { $0.starts(with: prefix) }
+            return splitAttributeNames(try descriptor.attributeNames()).filter { $0.starts(with: prefix) }
         } catch {
-            if error == .notSupported { return false }
+            if error == .notSupported { return [] }
             throw error
         }
     }

@@ -116,10 +116,19 @@ extension FileContent {
     /// Blocks: a sealed file has exactly the length that its state record says; otherwise the length says the size.
     private func loadBlocks(_ page: ByteSpan, _ state: FileState, length: UInt64) throws(Errno) {
         let extent = BlockLayout.blockedContentSize(ofBacking: length)
+        if !record.isOpen && !isSalvaging && state.contentSize == 0 {
+            // An empty file with attributes, whose first write or cut came to the disk in part: what it was for is not part of it.
+            isLengthDue = true
+            wasLonger = true
+            return context.log.note("\(label): is empty; \(length - UInt64(BlockLayout.headSize)) bytes behind its header are not part of it")
+        }
         form = .blocks
         contentSize = extent.size
         guard record.isOpen || isSalvaging else {
-            guard extent.form == .blocks, extent.size == state.contentSize else { throw damaged("length differs from the sealed size") }
+            guard extent.form == .blocks, extent.size == state.contentSize else {
+                let what = "length differs from the sealed size"
+                throw state.isUnfinished ? unfinished(what) : damaged(what)
+            }
             mayHaveHoles = state.isSparse
             return try adoptFirstPage(page)
         }

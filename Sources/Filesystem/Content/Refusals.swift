@@ -31,7 +31,7 @@ extension FileContent {
         return errno(of: error)
     }
 
-    private func errno(of error: FormatError) -> Errno {
+    func errno(of error: FormatError) -> Errno {
         switch error {
         case .cryptography(.outOfMemory): .noMemory
         case .outOfRange: .fileTooLarge

@@ -13,8 +13,13 @@ extension FileContent {
         if let identity, let other = try? identity.stateCipher.open(sector, isInline: !identity.header.isInline) {
             if other.isOpen { return unfinished("state record: of after its growth, and the header of before") }
             if !identity.header.isInline { return torn("state record: of before its growth, and the header of after", other) }
+            return refused(error, "state record")
         }
-        return refused(error, "state record")
+        guard context.mayBeTorn, errno(of: error) == .ioError else { return refused(error, "state record") }
+        // A file that was cut to 0 and written anew under another key. Its record goes, which opens with no key that is there; one with a size that no file
+        // has takes its place, so that the file is refused as a whole as before.
+        markUnfinished(FileState(contentSize: BlockLayout.maximumContentSize))
+        return unfinished("state record: of another key than the header")
     }
 
     /// A small file whose state record is authentic and does not fit the rest of the page, or whose content does not open. Two versions of a page of which none
@@ -56,6 +61,36 @@ extension FileContent {
         }
     }
 
+    /// Whether the file is empty, and has attributes and no header that they are sealed for.
+    var hasAttributesWithoutHeader: Bool {
+        get throws(Errno) {
+            try wakeIfResting()
+            return try lock.withReadLock { () throws(Errno) -> Bool in try !headless().isEmpty }
+        }
+    }
+
+    private func headless() throws(Errno) -> [[UInt8]] {
+        guard !isUnknown, identity == nil, try backing.length() == 0 else { return [] }
+        return try backing.attributeNames(NameCipher.attributePrefix)
+    }
+
+    /// An empty file that has attributes and no header, while the vault is looked through after a crash: the attributes came to disk alone. They are sealed for
+    /// the id that the header had, open no more, and are removed.
+    /// - Returns: how many.
+    @discardableResult
+    func removeAttributesWithoutHeader() throws(Errno) -> Int {
+        try wakeIfResting()
+        return try lock.withWriteLock { () throws(Errno) -> Int in
+            guard context.mayBeTorn, isWritable else { return 0 }
+            let names = try headless()
+            if names.isEmpty { return 0 }
+            try context.willChange()
+            for name in names { try backing.descriptor.removeAttribute(AttributeName(name)) }
+            context.log.note("\(label): \(names.count) attributes of a file whose header never came to the disk are removed")
+            return names.count
+        }
+    }
+
     private func markUnfinished(_ state: FileState) {
         // What the journal has of the file would be written over the mark; and after an error nobody knows what is there.
         guard isWritable, !isSalvaging, !isUnknown, protection?.isLive != true, let identity else { return }
@@ -67,7 +102,7 @@ extension FileContent {
             try withPage { (page: inout MutableByteSpan) throws(Errno) in
                 var sector = page.slice(0, BlockLayout.sectorSize)
                 do throws(FormatError) {
-                    try identity.stateCipher.seal(marked, isInline: true, into: &sector)
+                    try identity.stateCipher.seal(marked, isInline: identity.header.isInline, into: &sector)
                 } catch {
                     throw refused(error, "sealing the state record")
                 }

@@ -100,19 +100,24 @@ final class RecoverySweep: Sendable {
         }
     }
 
+    private func isRight(_ content: FileContent) throws(Errno) -> Bool {
+        guard try content.isWholeInline, try !content.hasAttributesWithoutHeader else { return false }
+        // A small file whose growth was cut off is sealed, and its length tells a wrong size.
+        return content.isSealed && !content.wasLonger
+    }
+
     /// Opening a file for writing puts right what a crash left; closing it hands it to the sealer.
     /// - Returns: false when it could not be looked at. A damaged file was, and stays damaged.
     private func putRight(_ inode: Inode, in vault: Vault) -> Bool {
         do throws(Errno) {
             let reader = try vault.open(inode, writable: false)
-            let isWhole = Result { () throws(Errno) in try reader.content.isWholeInline }
-            // A small file whose growth was cut off is sealed, and its length tells a wrong size.
-            let isRight = reader.content.isSealed && !reader.content.wasLonger
+            let found = Result { () throws(Errno) -> Bool in try isRight(reader.content) }
             reader.release()
-            if try isWhole.get() && isRight { return true }
+            if try found.get() { return true }
             let writer = try vault.open(inode, writable: true)
             defer { writer.release() }
             try writer.content.markIfTorn()
+            try writer.content.removeAttributesWithoutHeader()
             return true
         } catch {
             // One that does not open at all is marked at the attempt.

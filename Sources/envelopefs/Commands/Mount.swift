@@ -159,7 +159,7 @@ enum Daemon {
             try SignalSet([.hangUp, .interrupt, .terminate]).block()
             try Signal.pipe.ignore()
             try ResourceLimits.growDescriptorTable(to: min(ResourceLimits.raiseOpenFiles(), descriptorTable))
-            try ResourceLimits.setMemoryPools(max(1, Thread.cpuCount / 2))
+            ResourceLimits.setMemoryPools(max(1, Thread.cpuCount / 2))
         } catch {
             throw Failure("the process cannot be prepared for serving", error)
         }

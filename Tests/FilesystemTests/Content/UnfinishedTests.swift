@@ -200,6 +200,81 @@ import Testing
         expect(unfinished: false, place, "INLINE on a sealed file of blocks")
     }
 
+    /// A file with attributes that was cut to 0 and written anew, torn between the keys: the header of one, the rest of the other.
+    @Test(arguments: [2000, 9000], [true, false])
+    func aPageOfTwoKeysIsUnfinishedInAVaultThatWasNotClosed(size: Int, hasNewHeader: Bool) throws {
+        let place = try Workplace()
+        var dice = Dice(3)
+        let first = try place.content()
+        try first.put(dice.bytes(size))
+        try first.seal()
+        let before = try place.stored()
+        let content = try place.content()
+        try content.truncate(to: 0)
+        try content.put(dice.bytes(size))
+        try content.seal()
+        var mixed = try place.stored()
+        #expect(mixed.count == before.count && mixed[..<512] != before[..<512])
+        if hasNewHeader { mixed = Array(mixed[..<512] + before[512...]) } else { mixed = Array(before[..<512] + mixed[512...]) }
+        try place.store(mixed)
+        place.lines.clear()
+        #expect(outcome(place, place.context()) == .ioError)
+        expect(unfinished: false, place, "in a vault that was closed")
+        let unclean = place.context(wasClean: false)
+        #expect(outcome(place, unclean) == .ioError)
+        expect(unfinished: true, place, "after a crash")
+        #expect(try place.stored() == mixed, "written by a reader")
+        #expect(outcome(place, unclean, writable: true) == .ioError)
+        let marked = try place.stored()
+        #expect(marked[..<512] == mixed[..<512] && marked[1024...] == mixed[1024...] && marked != mixed)
+        place.lines.clear()
+        #expect(outcome(place, place.context()) == .ioError, "the mark lets something be read")
+        expect(unfinished: true, place, "marked, in a clean vault")
+    }
+
+    /// An empty file with attributes whose first write came to the disk without its first page.
+    @Test(arguments: [100, 3000, 4096, 20000], [true, false])
+    func whatStandsBehindAnEmptyFileIsNotPartOfIt(count: Int, wasClean: Bool) throws {
+        let place = try Workplace()
+        let name = try AttributeName(NameCipher.attributePrefix + Array("made up".utf8))
+        let id = try place.content().settingAttribute { (id, descriptor) throws(Errno) in
+            try descriptor.setAttribute(name, [1, 2, 3].span)
+            return id
+        }
+        let empty = try place.stored()
+        #expect(empty.count == 1024)
+        var dice = Dice(3)
+        try place.store(empty + dice.bytes(count))
+        let context = place.context(wasClean: wasClean)
+        let reader = try place.content(writable: false, context: context)
+        #expect(try reader.bytes().isEmpty && reader.fileID == id && reader.wasLonger)
+        let content = try place.content(context: context)
+        try content.markIfTorn()
+        #expect(try content.bytes().isEmpty && content.fileID == id)
+        try content.put([7, 8])
+        try content.seal()
+        #expect(try place.content(writable: false).bytes() == [7, 8])
+        #expect(try place.content(writable: false).fileID == id)
+        #expect(!place.lines.all.contains { $0.hasPrefix("error") }, "\(place.lines.all)")
+    }
+
+    @Test func attributesWithoutAHeaderGoAfterACrash() throws {
+        let place = try Workplace()
+        let name = try AttributeName(NameCipher.attributePrefix + Array("made up".utf8))
+        try place.store([])
+        try place.descriptor().setAttribute(name, [1, 2, 3].span)
+        let closed = try place.content()
+        #expect(try closed.removeAttributesWithoutHeader() == 0 && closed.hasAttributesWithoutHeader)
+        let content = try place.content(context: place.context(wasClean: false))
+        #expect(try content.removeAttributesWithoutHeader() == 1)
+        #expect(try !content.hasAttributesWithoutHeader)
+        #expect(try place.descriptor().attributeNames().isEmpty)
+        // With a header they stay.
+        try content.put([1])
+        try place.descriptor().setAttribute(name, [1, 2, 3].span)
+        #expect(try content.removeAttributesWithoutHeader() == 0 && !content.hasAttributesWithoutHeader)
+    }
+
     @Test func aNewPageTakesTheMarkAway() throws {
         let place = try Workplace()
         try mix(place, size: 2000, newer: [3])
