@@ -70,6 +70,15 @@ import Testing
         #expect(run.number(before: " faults") ?? 0 > 50, "hardly a call failed")
     }
 
+    /// Where a listing meets the name that cannot be read depends on the file system.
+    @Test("A name that could not be read is listed when the disk is well again", arguments: ["tmpfs", "ext4"])
+    func failingListing(disk: String) throws {
+        let run = try ScriptRun("Failing/failing.py", "--disk", disk, "list long names")
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("1 operations,") && run.output.contains(", 0 wrong"), "it did not say what it did")
+        #expect(run.number(before: " faults") ?? 0 > 15, "hardly a call failed")
+    }
+
     @Test("A full disk loses nothing that was there", arguments: ["tmpfs", "ext4-inodes"])
     func fullDisk(disk: String) throws {
         let run = try ScriptRun("Failing/full.py", "--disk", disk, "--rooms", "0", "--short")

@@ -14,7 +14,7 @@ func answerOpenDirectory(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ informatio
         var granted = unsafe information.pointee
         granted.fh = Handles.grant(directory)
         // The kernel keeps the listing over opens, and drops it itself when an entry is made or removed.
-        granted.cache_readdir = service.options.keepsCaches ? 1 : 0
+        granted.cache_readdir = service.options.keepsCaches && directory.mayBeKept ? 1 : 0
         granted.keep_cache = granted.cache_readdir
         if !request.reply(open: granted) { _ = Handles.takeBack(OpenDirectory.self, granted.fh) }
     } catch {

@@ -11,6 +11,8 @@ final class Directory: DescriptorHolder {
     let mutation = Mutex<Void>(())
     /// Odd while somebody takes names away.
     let removals = Atomic<UInt64>(0)
+    /// Whether a listing had to leave a name out that could not be read.
+    let hadGap = Atomic<Bool>(false)
     /// The subdirectories by plain name; complete or not built at all.
     let subdirectories = Mutex<SubdirectoryIndex?>(nil)
     private let open = Mutex<SharedDescriptor?>(nil)

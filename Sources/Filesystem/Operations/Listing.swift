@@ -8,6 +8,7 @@ import Synchronization
 /// One open of a directory.
 package final class OpenDirectory: Sendable {
     let inode: Inode
+    private let directory: Directory
     let readable: SharedDescriptor
     private let vault: Vault
     private let state: Mutex<State>
@@ -41,12 +42,17 @@ package final class OpenDirectory: Sendable {
         }
     }
 
-    init(inode: Inode, readable: SharedDescriptor, vault: Vault) {
+    init(inode: Inode, _ directory: Directory, readable: SharedDescriptor, vault: Vault) {
         self.inode = inode
+        self.directory = directory
         self.readable = readable
         self.vault = vault
         state = Mutex(State(stream: DirectoryStream(readable)))
     }
+
+    /// Whether what is listed may be kept: not once a name had to be left out. Listing then ends with an error, but whoever has kept the part before and
+    /// adds another listing's end to it has one with a hole.
+    package var mayBeKept: Bool { !directory.hadGap.load(ordering: .relaxed) }
 
     /// Hands the entries from position `offset` on to `emit` until that has no room.
     /// - Parameters:
@@ -103,7 +109,7 @@ package final class OpenDirectory: Sendable {
 
     /// Inode and status of an entry, counted as looked up; nil if it is gone.
     private func status(of listed: Listed) throws(Errno) -> FoundEntry? {
-        let parent = try inode.directory.descriptor(of: inode)
+        let parent = try directory.descriptor(of: inode)
         return try vault.entry(in: inode) { () throws(Errno) -> Vault.Finding? in
             guard let status = try vault.statusIfThere(listed.backing, parent) else { return nil }
             return Vault.Finding(name: listed.backing, status: status, directoryID: listed.directoryID)
@@ -115,7 +121,9 @@ package final class OpenDirectory: Sendable {
     /// The next entry that is shown; nil at the end.
     private func next(_ state: inout State) throws(Errno) -> Listed? {
         while let entry = try state.stream.next() {
-            guard let (plain, id) = try shown(entry, &state.gap) else { continue }
+            let shown = try shown(entry, &state.gap)
+            if state.gap != nil { directory.hadGap.store(true, ordering: .relaxed) }
+            guard let (plain, id) = shown else { continue }
             return Listed(
                 plain: plain, backing: entry.name, directoryID: id, kind: entry.kind, inode: entry.inode, next: entry.nextOffset)
         }
@@ -125,7 +133,6 @@ package final class OpenDirectory: Sendable {
     /// The plain name of a backing entry; nil when it is not shown.
     private func shown(_ entry: DirectoryEntry, _ gap: inout Errno?) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
         if entry.name.isCurrentOrParent { return (entry.name.bytes, nil) }
-        let directory = try inode.directory
         let form = entry.name.withSpan { NameCipher.classify($0) }
         switch form {
         case .side, .reserved: return nil
@@ -155,9 +162,10 @@ package final class OpenDirectory: Sendable {
 
 extension Vault {
     package func openDirectory(_ inode: Inode) throws(Errno) -> OpenDirectory {
-        let descriptor = try inode.directory.descriptor(of: inode)
+        let directory = try inode.directory
+        let descriptor = try directory.descriptor(of: inode)
         return OpenDirectory(
-            inode: inode, readable: try access.open(descriptor, [.readOnly, .directory]), vault: self)
+            inode: inode, directory, readable: try access.open(descriptor, [.readOnly, .directory]), vault: self)
     }
 
     /// Makes the entries of a directory durable.
