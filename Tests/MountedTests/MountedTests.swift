@@ -104,14 +104,21 @@ import Testing
     func powerCut() throws {
         let run = try ScriptRun("PowerCut/powercut.py", "--jobs", "2", "--states", "60", "--mounted", "1", "--seed", "1")
         #expect(run.status == 0, "\(run.tail)")
-        #expect(run.output.contains("1380 states, 0 wrong"), "it did not look at every state")
+        #expect(run.output.contains("1440 states, 0 wrong"), "it did not look at every state")
     }
 
     @Test("A power cut takes no more than SECURITY.md says of a vault without a journal")
     func powerCutWithoutJournal() throws {
         let run = try ScriptRun("PowerCut/powercut.py", "--no-journal", "--jobs", "2", "--states", "60", "--mounted", "1", "--seed", "1")
         #expect(run.status == 0, "\(run.tail)")
-        #expect(run.output.contains("600 states, 0 wrong"), "it did not look at every state")
+        #expect(run.output.contains("660 states, 0 wrong"), "it did not look at every state")
+    }
+
+    @Test("A power cut leaves nothing that check calls damage", arguments: ["attributes", "small"])
+    func powerCutIsNoDamage(workload: String) throws {
+        let run = try ScriptRun("PowerCut/powercut.py", "--states", "40", "--checked", "40", "--mounted", "5", "--seed", "71", workload)
+        #expect(run.status == 0, "\(run.tail)")
+        #expect(run.output.contains("40 states, 0 wrong") && run.number(before: " checked") ?? 0 >= 40, "it did not look at every state")
     }
 
     // Most states of each workload are wrong then: one of each is enough.

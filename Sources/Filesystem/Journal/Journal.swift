@@ -261,8 +261,7 @@ final class Journal: Sendable {
 
     private func invalidate(_ file: SharedDescriptor) throws(Errno) {
         do throws(Errno) {
-            try file.writeAll([UInt8](repeating: 0, count: 4096).span, at: 0)
-            try file.synchronizeData()
+            try file.invalidateJournal()
         } catch {
             fail(error)
             throw error

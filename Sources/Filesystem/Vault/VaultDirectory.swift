@@ -162,8 +162,7 @@ final class VaultDirectory: Sendable {
         for index in order {
             let file = try openJournal(index)
             guard try file.status().size > 0 else { continue }
-            try file.writeAll([UInt8](repeating: 0, count: 4096).span, at: 0)
-            try file.synchronizeData()
+            try file.invalidateJournal()
         }
     }
 
@@ -205,5 +204,14 @@ final class VaultDirectory: Sendable {
     func removeUnfinished() {
         for name in [Self.newName, Self.lockName] + Self.journalNames { try? own.unlinkAt(name) }
         if !hasConfiguration { try? root.unlinkAt(Self.name, directory: true) }
+    }
+}
+
+extension SharedDescriptor {
+    /// Makes the records of a journal file count no more, durably. One sector: a power cut leaves all of them or none. With more, the first few could stay
+    /// without those after them, and take their files back to what they were.
+    func invalidateJournal() throws(Errno) {
+        try writeAll([UInt8](repeating: 0, count: BlockLayout.sectorSize).span, at: 0)
+        try synchronizeData()
     }
 }

@@ -89,6 +89,29 @@ import Testing
         #expect(try read("a", in: scratch.vault) == plain)
     }
 
+    /// More than that could come to the disk in part.
+    @Test func aJournalFileIsMadeInvalidByOneSector() throws {
+        _ = try scratch.makeFile("a")
+        let file = try open("a")
+        defer { file.release() }
+        for number in 0..<40 {
+            try file.write([UInt8](repeating: UInt8(number), count: 60).span, at: UInt64(number) * 30, isWriteBack: false)
+            try file.synchronize(dataOnly: true)
+        }
+        func journals() throws -> [[UInt8]] {
+            try (0..<2).map { Array(try Data(contentsOf: URL(fileURLWithPath: scratch.backing + "/.envelopefs/journal-\($0)"))) }
+        }
+        let before = try journals()
+        let journal = try #require(scratch.vault.context.journal)
+        try journal.checkpoint { () throws(Errno) in try file.content.descriptor.syncFilesystem() }
+        let after = try journals()
+        let written = (0..<2).filter { before[$0] != after[$0] }
+        let index = try #require(written.first)
+        #expect(written.count == 1 && before[index].count == after[index].count)
+        #expect(after[index][..<512].allSatisfy { $0 == 0 } && after[index][512...] == before[index][512...])
+        #expect(before[index][512..<4096].contains { $0 != 0 }, "there were no records behind it")
+    }
+
     @Test func anAppendedLogReadsBack() throws {
         _ = try scratch.makeFile("log")
         let file = try open("log")
