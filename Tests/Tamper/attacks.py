@@ -163,7 +163,7 @@ def unsealed():
                  lambda before, v: before[:3 * BLOCK] + bytes(BLOCK) + before[4 * BLOCK:], left)
     yield Attack("open: cut behind a block", "open", lambda v: cut(v.path, place(40)), lambda before, v: before[:40 * BLOCK], left)
     yield Attack("open: a bit of a block inside", "open", lambda v: flip(v.path, place(20) + 9), [20], ("unfinished-blocks",))
-    yield Attack("open: INLINE set", "open", lambda v: flip(v.path, 10), FILE, UNFINISHED)
+    yield Attack("open: INLINE set", "open", lambda v: flip(v.path, 10, 1), FILE, UNFINISHED)
     yield Attack("open: a bit of the state record", "open", lambda v: flip(v.path, 530), FILE)
 
 

@@ -8,6 +8,8 @@ import shutil
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from places import extend
+
 REFUSED = "EIO"
 
 
@@ -66,6 +68,11 @@ def with_attribute(top):
     two_files(top)
     os.setxattr(top / "one", "user.a", b"value of one")
     os.setxattr(top / "two", "user.a", b"value of two")
+
+
+def empty_with_attribute(top):
+    (top / "one").touch()
+    os.setxattr(top / "one", "user.a", b"value of one")
 
 
 def two_attributes(top):
@@ -147,6 +154,9 @@ def name_attacks():
     yield NameAttack("values of two attributes swapped", two_attributes, lambda d, s: swap_attributes(s["one"]), ["one"], ("damaged-attribute",), ask, REFUSED)
     yield NameAttack("name of an attribute", with_attribute, lambda d, s: rename_attribute(s["one"]), ["one", "two"], ("damaged-attribute",), lambda top: os.listxattr(top / "one"), [])
     yield NameAttack("file with attributes cut to nothing", with_attribute, lambda d, s: os.truncate(s["one"], 0), ["one", "two"], ("attributes-without-header",), ask, REFUSED)
+    for more in (1, 3000, 4096, 20000):
+        yield NameAttack(f"empty file with attributes grown by {more}", empty_with_attribute, lambda d, s, m=more: extend(s["one"], b"x" * m), ["one"], ("behind-inline",),
+                         lambda top: ((top / "one").read_bytes(), ask(top)), (b"", b"value of one"))
     # not detected, and documented
     yield NameAttack("names of two files swapped", two_files, lambda d, s: swap_names(s["one"], s["two"]), ["one", "two"], (), read("one"), TWO, False)
     yield NameAttack("targets of two links swapped", lambda top: (os.symlink("x", top / "one"), os.symlink("y", top / "two")), lambda d, s: swap_targets(s["one"], s["two"]),

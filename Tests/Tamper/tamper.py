@@ -116,7 +116,7 @@ class Kit:
             files.append(os.open(top / victim.name, os.O_RDWR))
             victim.overwrite(files[-1])
             os.fsync(files[-1])
-        for victim in changing:
+            # At once: it is sealed when it has been quiet for a while.
             victim.left = victim.path.read_bytes()
         for file in files:
             os.close(file)
