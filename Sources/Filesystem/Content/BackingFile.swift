@@ -162,7 +162,7 @@ struct BackingFile: Sendable {
 
     /// Whether the file has attributes that were sealed for its file id (all of `user.`).
     func hasSealedAttributes() throws(Errno) -> Bool {
-        try attributeNames(Array("user.".utf8)).isEmpty == false
+        try !attributeNames(Array("user.".utf8)).isEmpty
     }
 
     /// The names of attributes on disk that begin so.
