@@ -10,15 +10,16 @@
 enum { page = 4096, kept_depth = 6, most_depth = 64 };
 static const size_t kept_size = 1310720;  // 1.25 MiB: a 1 MiB request with its slots and edges
 
-static void *aligned(size_t count) {
-    void *pages = NULL;
-    if (count > (size_t)-1 - page) return NULL;
-    size_t rounded = (count + page - 1) / page * page;
-    return posix_memalign(&pages, page, rounded ? rounded : page) == 0 ? pages : NULL;
+// Bytes of the pages that hold `count` bytes, at least one page; 0 when that is no size.
+static size_t whole_pages(size_t count) {
+    if (count > (size_t)-1 - page) return 0;
+    return count ? (count + page - 1) / page * page : page;
 }
 void *linux_pages_create(size_t count) {
-    void *pages = aligned(count);
-    if (pages) memset(pages, 0, count);
+    void *pages = NULL;
+    size_t size = whole_pages(count);
+    if (size == 0 || posix_memalign(&pages, page, size) != 0) return NULL;
+    memset(pages, 0, count);
     return pages;
 }
 void linux_pages_destroy(void *pages) { free(pages); }
@@ -60,8 +61,8 @@ void *linux_scratch_push(size_t count) {
         size_t size = page;
         while (size < count && size < kept_size) size *= 2;
         if (size > kept_size) size = kept_size;
-        if (size < count) size = (count + page - 1) / page * page;
-        own->levels[level].pages = size < count ? NULL : map(size);
+        if (size < count) size = whole_pages(count);
+        own->levels[level].pages = size ? map(size) : NULL;
         own->levels[level].size = own->levels[level].pages ? size : 0;
         if (own->levels[level].pages == NULL) return NULL;
     }

@@ -26,8 +26,8 @@ extension Checker {
         }
     }
 
-    /// Marks a file that a power cut tore as a mount does, in a vault that is called clean nothing else tells it from a changed one, and removes attributes that
-    /// came to disk without their header.
+    /// Marks a file that a power cut tore, as a mount does: in a vault that is called clean nothing else tells it from a changed one. Attributes that came to
+    /// disk without their header are removed.
     func markUnfinished(_ entry: WalkEntry, _ look: inout FileLook) {
         let kinds: [CheckFinding.Kind] = [.unfinishedFile, .unfinishedAttributes]
         guard vault.context.mayBeTorn, look.findings.contains(where: { kinds.contains($0.kind) }) else { return }
