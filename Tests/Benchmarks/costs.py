@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Counts what one operation on a mount costs the daemon: requests of the kernel, and system calls. Counts do not depend on how busy a machine is.
-Last, the memory that an idle daemon holds after a burst.
+Last, the memory that the daemon takes for a large file, and that it holds when idle after a burst.
 
     costs.py [--operations N]
 
@@ -32,6 +32,9 @@ REQUESTS = {1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 8: "MKNOD", 9:
 UNASKED = {"FORGET", "BATCH_FORGET", "INTERRUPT"}
 WAITING = {"poll", "ppoll", "futex", "sched_yield", "clock_nanosleep", "nanosleep", "restart_syscall", "clock_gettime"}
 STARTING = {"clone3", "rseq", "set_robust_list", "prctl", "rt_sigprocmask", "gettid", "exit", "madvise"}
+LARGE = 128  # MiB
+ALLOWED_BUSY = 64 << 10  # KiB
+ALLOWED_THREADS = 6 + 4 * os.cpu_count()
 ALLOWED_IDLE = 8 << 10  # KiB more than after mounting
 CALL = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)(?:\(| resumed)(.*)$")
 
@@ -193,6 +196,21 @@ class Rows:
         self.remount()
         self.measure("unlink, cold", 4.2, 4.6, lambda number: os.unlink(path(number)))
 
+    def busy_memory(self):
+        """A large file, written and made durable: no threads are started that only wait for each other, each with its buffers."""
+        self.remount()
+        # The most resident memory begins anew: opening the keystore takes more than all that follows.
+        Path(f"/proc/{self.vault.pid}/clear_refs").write_text("5")
+        with open(self.folder / "transfer", "wb", buffering=0) as file:
+            for _ in range(LARGE):
+                file.write(self.mebibyte)
+            os.fsync(file.fileno())
+        fields = dict(line.split(":", 1) for line in Path(f"/proc/{self.vault.pid}/status").read_text().splitlines())
+        most, threads = int(fields["VmHWM"].split()[0]), int(fields["Threads"])
+        print(f"resident at most, {LARGE} MiB written: {most / 1024:.1f} MiB (bound {ALLOWED_BUSY / 1024:.0f}), {threads} threads (bound {ALLOWED_THREADS})")
+        if most > ALLOWED_BUSY or threads > ALLOWED_THREADS:
+            self.failures.append(f"the daemon took {most / 1024:.1f} MiB and {threads} threads to write a large file")
+
     def idle_memory(self):
         """What eight programs make the daemon take, it gives back when it has nothing to do."""
         self.remount()
@@ -219,6 +237,7 @@ def main():
         vault.init().mount("-o", "noawake")
         rows = Rows(vault, arguments.operations)
         rows.run()
+        rows.busy_memory()
         rows.idle_memory()
         vault.unmount()
     for failure in rows.failures:

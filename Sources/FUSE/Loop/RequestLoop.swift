@@ -20,6 +20,9 @@ import Synchronization
     let isWatched = Atomic<Bool>(false)
     let watchBell = Doorbell()
     let wakefulness: Wakefulness
+    private let askers = Askers()
+    /// Heavy requests that are being served and keep a CPU busy.
+    private let transfers = Atomic<Int>(0)
     private let state = Mutex(State())
 
     struct State {
@@ -188,9 +191,10 @@ import Synchronization
             case .request(let count, let hadToWait):
                 streak = hadToWait ? 0 : streak + 1
                 let request = worker.received(count)
+                if request.isWaitedFor { askers.note(request.asker.processID) }
                 if isHeavy(request) {
                     wakefulness.noteHeavy()
-                    relieve(worker)
+                    if request.isSynchronization || transfers.load(ordering: .relaxed) < options.mostTransfers { relieve(worker) }
                 } else {
                     if request.isWaitedFor {
                         small += 1
@@ -217,10 +221,17 @@ import Synchronization
     private static let longSynchronization: UInt64 = 100_000
 
     private func isHeavy(_ request: KernelRequest) -> Bool {
-        request.isSynchronization ? synchronizing.load(ordering: .relaxed) > Self.longSynchronization : request.isHeavy
+        guard request.isSynchronization else { return request.isHeavy }
+        return synchronizing.load(ordering: .relaxed) > Self.longSynchronization && !askers.areOne()
     }
 
     private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
+        if request.isHeavy {
+            transfers.add(1, ordering: .relaxed)
+            serveUntimed(worker, request, count)
+            transfers.subtract(1, ordering: .relaxed)
+            return
+        }
         guard request.isSynchronization else { return serveUntimed(worker, request, count) }
         let began = SystemClock.monotonic
         serveUntimed(worker, request, count)

@@ -1,5 +1,7 @@
 // How a vault is mounted.
 
+import POSIX
+
 /// What a person or a test may choose about a mount. The defaults are right for a vault that only this mount changes.
 package struct MountOptions: Sendable {
     // MARK: what is mounted, and for whom
@@ -46,6 +48,9 @@ package struct MountOptions: Sendable {
     package var maxBackground: UInt16 = 64
     /// Most threads that serve.
     package var maxThreads = 32
+    /// So many large reads and writes at a time each have a thread of their own; who takes one more serves it before reading on. Beyond the CPUs, more
+    /// threads only wait for each other, each with its buffers.
+    package var mostTransfers = Thread.cpuCount
     /// Most threads that read requests at the same time.
     package var maxReaders = 2
     /// How long a thread looks for the next request before it sleeps, in nanoseconds.
