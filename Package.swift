@@ -65,7 +65,7 @@ let package = Package(
         .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "KeyManagement", "Cryptography", "POSIX", "Bytes", .product(name: "Logging", package: "swift-log")], swiftSettings: relaxed),
         .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "KeyManagementTests", dependencies: ["KeyManagement", "Cryptography", "Bytes", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Vectors"], swiftSettings: relaxed),
-        .testTarget(name: "CommandTests", dependencies: ["envelopefs"], swiftSettings: relaxed),
+        .testTarget(name: "CommandTests", dependencies: ["envelopefs", "POSIX"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "InteropTests", dependencies: ["envelopefs", "ScriptRunning"], swiftSettings: relaxed),
     ]

@@ -3,7 +3,7 @@
 import CFUSE
 
 /// The table that libfuse dispatches by. What is missing here on purpose:
-/// `getlk`, `setlk`, `flock` (the kernel then keeps locks itself, which is right for a vault that is mounted once), `access` (default_permissions),
+/// `getlk`, `setlk`, `flock` (the kernel then keeps locks itself, which is right for a vault that is mounted once),
 /// `bmap` (no block device), `poll` (always ready), `write_buf` (no splicing), `retrieve_reply` (nothing is retrieved).
 func operationsTable() -> fuse_lowlevel_ops {
     var table = fuse_lowlevel_ops()
@@ -26,6 +26,7 @@ func operationsTable() -> fuse_lowlevel_ops {
     // Callbacks/Attributes.swift
     unsafe table.getattr = answerGetAttributes
     unsafe table.setattr = answerSetAttributes
+    unsafe table.access = answerAccess
     unsafe table.statfs = answerStatistics
     // Callbacks/ExtendedAttributes.swift
     unsafe table.getxattr = answerGetExtendedAttribute

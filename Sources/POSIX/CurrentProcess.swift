@@ -15,6 +15,20 @@ package enum CurrentProcess {
     package static var groupID: UInt32 { linux_group() }
     /// The group whose rights count.
     package static var effectiveGroupID: UInt32 { linux_effective_group() }
+    /// Whether nobody's permission bits hold this process up: user 0 of the whole machine, not of a user namespace, with the capabilities that stand for it
+    /// (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID). False where that cannot be told.
+    package static var overridesPermissions: Bool {
+        guard effectiveUserID == 0, let map = try? Paths.read("/proc/self/uid_map", limit: 4096), let status = try? Paths.read("/proc/self/status", limit: 1 << 20)
+        else { return false }
+        return overridesPermissions(userMap: String(decoding: map, as: UTF8.self), status: String(decoding: status, as: UTF8.self))
+    }
+    /// From the texts of /proc/self/uid_map and /proc/self/status, user 0 given.
+    static func overridesPermissions(userMap: String, status: String) -> Bool {
+        guard userMap.split(whereSeparator: \.isWhitespace) == ["0", "0", "4294967295"] else { return false }
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        guard let line, let capabilities = UInt64(line.dropFirst(7).drop { $0.isWhitespace }, radix: 16) else { return false }
+        return capabilities & 0b11111 == 0b11111
+    }
     /// Supplementary groups.
     package static func groups() throws(Errno) -> [UInt32] {
         let count = try checked(linux_groups(nil, 0))

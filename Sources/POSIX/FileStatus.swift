@@ -83,6 +83,8 @@ package enum FileMode {
     package static let setGroupID: UInt32 = 0o2000
     /// `S_ISVTX`.
     package static let sticky: UInt32 = 0o1000
+    /// x of all three.
+    package static let executeMask: UInt32 = 0o111
     /// rwx of all three, and the three bits above.
     package static let permissionMask: UInt32 = 0o7777
     /// Set-user-id and set-group-id.

@@ -167,7 +167,7 @@ class Rows:
         self.folder.mkdir()
         path = lambda number: self.folder / f"file-{number}"  # noqa: E731
         write(self.folder / "first", self.block)
-        self.measure("create, write 4 KiB, close", 8.1, 10.8, lambda number: write(path(number), self.block))
+        self.measure("create, write 4 KiB, close", 7.1, 9.8, lambda number: write(path(number), self.block))
         self.remount()
         self.measure("stat, cold", 1.1, 1.5, lambda number: os.stat(path(number)))
         self.measure("open, read 4 KiB, close", 4.2, 5.5, lambda number: read(path(number), 4096))
@@ -194,7 +194,7 @@ class Rows:
         self.measure("1 MiB read in sequence", 1.5, 14, lambda number: os.pread(descriptor, 1 << 20, number << 20), 16)
         os.close(descriptor)
         self.remount()
-        self.measure("unlink, cold", 4.2, 4.6, lambda number: os.unlink(path(number)))
+        self.measure("unlink, cold", 3.2, 3.6, lambda number: os.unlink(path(number)))
 
     def busy_memory(self):
         """A large file, written and made durable: no threads are started that only wait for each other, each with its buffers."""

@@ -1,5 +1,6 @@
 // What people write on the command line, taken apart.
 
+import POSIX
 import Testing
 
 @testable import envelopefs
@@ -27,6 +28,18 @@ import Testing
         #expect(words.kernelWords == ["noatime", "noawake"])
         let plan = MountPlan(vault: "v", mountPoint: "m", keystore: "k", kernelWords: words.kernelWords)
         #expect(plan.options.latencyDevice == nil && plan.options.extra == ["noatime"])
+    }
+
+    @Test func permissionsAreLeftUncheckedForRootAloneOnly() throws {
+        var plan = MountPlan(vault: "v", mountPoint: "m", keystore: "k")
+        #expect(plan.options.checksPermissions == !CurrentProcess.overridesPermissions)
+        var words = MountWords()
+        try words.add("default_permissions")
+        plan.kernelWords = words.kernelWords
+        #expect(plan.options.checksPermissions && plan.options.extra == [])
+        plan.kernelWords = []
+        plan.allowOther = true
+        #expect(plan.options.checksPermissions)
     }
 
     @Test(arguments: ["bogus", "ro,bogus", "keystore", "keystore=", "passphrase=geheim", "allow_root", "rox", "fsname=x", "strictatime"])

@@ -399,6 +399,7 @@ def main():
     parser.add_argument("--plain")
     parser.add_argument("--mount")
     parser.add_argument("--as", dest="who", choices=["root", "user"], default="root" if os.geteuid() == 0 else "user")
+    parser.add_argument("--alone", action="store_true", help="root's own mount, without other users: the kernel checks no permissions there")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--minimize", action="store_true")
     parser.add_argument("--minimize-seconds", type=float, default=300)
@@ -421,8 +422,8 @@ def main():
         good = command(settings, lambda: None)
     else:
         root = os.geteuid() == 0
-        settings.callers = root and not os.environ.get("ENVELOPEFS_SUBSTITUTE")
-        with vaults.Vault(allow_other=root) as vault:
+        settings.callers = root and not settings.alone and not os.environ.get("ENVELOPEFS_SUBSTITUTE")
+        with vaults.Vault(allow_other=root and not settings.alone) as vault:
             settings.plain = vault.base / "plain"
             settings.plain.mkdir()
             settings.mount = vault.mount_point

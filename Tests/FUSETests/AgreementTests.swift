@@ -44,6 +44,13 @@ import Testing
         #expect(agreement.missing.contains(.listingsWithStatus))
     }
 
+    @Test func withoutChecksNoAccessControlListsButItsOwnUmask() {
+        let agreement = agree { $0.checksPermissions = false }
+        #expect(agreement.used & bit(FUSE_CAP_POSIX_ACL) == 0)
+        #expect(agreement.used & bit(FUSE_CAP_DONT_MASK) != 0)
+        #expect(agreement.missing == [])
+    }
+
     @Test func withoutItsOwnUmaskNoAccessControlLists() {
         let agreement = agree(capable: ~bit(FUSE_CAP_DONT_MASK))
         #expect(agreement.used & bit(FUSE_CAP_POSIX_ACL) == 0)

@@ -19,6 +19,8 @@ import Testing
         #expect(words[2].split(separator: ",").contains("allow_other"))
         #expect(words[2].split(separator: ",").contains("ro"))
         #expect(words[2].contains("default_permissions"))
+        options.checksPermissions = false
+        #expect(!options.words[2].contains("default_permissions"))
     }
 
     @Test func libfuseAcceptsOurWordsAndRefusesUnknownOnes() {

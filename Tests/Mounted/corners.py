@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """Corners of POSIX that random operations do not reach, as a named list: each is done in a mount and in a plain directory, and must give the same.
 
-    corners.py [--as root|user] [--list] [NAME…]
+    corners.py [--as root|user] [--alone] [--list] [NAME…]
 
-As root: a mount with --allow-other, in which root and two ordinary users act. As user: an ordinary user's own mount, in which he acts alone.
+As root: a mount with --allow-other, in which root and two ordinary users act; --alone: root's own mount, in which the kernel checks no permissions.
+As user: an ordinary user's own mount. In both of these one user acts alone.
 What is expected to differ (MOUNTING.md) is not looked at. The cases are in corner_cases.py and corner_times.py.
 """
 
@@ -89,11 +90,11 @@ class Corner:
             self.seen.append((label, corner_cases.errno_name(error)))
 
 
-def cases(is_root):
+def cases(are_several):
     found = {}
     for module in (corner_cases, corner_times):
         for name, case in vars(module).items():
-            if name.startswith("corner_") and callable(case) and (is_root or not getattr(case, "of_several", False)):
+            if name.startswith("corner_") and callable(case) and (are_several or not getattr(case, "of_several", False)):
                 found[name.removeprefix("corner_").replace("_", " ")] = case
     return found
 
@@ -112,26 +113,27 @@ def see(case, top, people):
 
 def main():
     parser = options(__doc__, as_whom=True)
+    parser.add_argument("--alone", action="store_true", help="as root: without other users")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     settings = parser.parse_args()
     if settings.list:
-        return print("\n".join(cases(settings.who == "root")))
+        return print("\n".join(cases(settings.who == "root" and not settings.alone)))
     run_self_as(settings.who)
-    is_root = settings.who == "root"
-    if is_root:
+    are_several = settings.who == "root" and not settings.alone
+    if are_several:
         people = (Person(pwd.getpwuid(0)), Person(ordinary_user()), Person(other_user()))
     else:
         people = (None, Person(pwd.getpwuid(os.geteuid())), None)
     begin, looked, wrong = time.monotonic(), 0, 0
-    with Vault(allow_other=is_root) as vault:
+    with Vault(allow_other=are_several) as vault:
         vault.init().mount()
         # Who owns the top the kernel only learns when somebody asks for its status.
         os.stat(vault.mount_point)
         os.chmod(vault.mount_point, 0o755)
         plain = vault.base / "plain"
         plain.mkdir()
-        for name, case in cases(is_root).items():
+        for name, case in cases(are_several).items():
             if settings.names and not any(word in name for word in settings.names):
                 continue
             expected = see(case, plain / name, people)
@@ -151,7 +153,7 @@ def main():
         if done.returncode != 0:
             wrong += 1
             print(f"WRONG: check: exit {done.returncode}\n{done.stdout[-800:]}")
-    print(f"{len(cases(is_root))} corners, {looked} things compared, {time.monotonic() - begin:.0f} s, {wrong} differ")
+    print(f"{len(cases(are_several))} corners, {looked} things compared, {time.monotonic() - begin:.0f} s, {wrong} differ")
     if looked == 0:
         raise Failure("nothing was compared")
     return wrong

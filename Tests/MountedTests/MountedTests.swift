@@ -13,9 +13,9 @@ import Testing
         #expect(run.output.contains("operations of"), "it did not say what it did")
     }
 
-    @Test("Random operations by four writers at once")
+    @Test("Random operations by four writers at once, in a mount of root alone")
     func differentialWithFourWriters() throws {
-        let run = try ScriptRun("Differential/differential.py", "--seed", "103", "--operations", "4000", "--writers", "4", "--per-round", "500", "--drop-caches")
+        let run = try ScriptRun("Differential/differential.py", "--alone", "--seed", "103", "--operations", "4000", "--writers", "4", "--per-round", "500", "--drop-caches")
         #expect(run.status == 0, "\(run.tail)")
     }
 
@@ -55,9 +55,9 @@ import Testing
         #expect(run.status == 0, "\(run.tail)")
     }
 
-    @Test("Corners of POSIX, as in a plain directory", arguments: ["root", "user"])
+    @Test("Corners of POSIX, as in a plain directory", arguments: ["root", "user", "root alone"])
     func corners(who: String) throws {
-        let run = try ScriptRun("Mounted/corners.py", "--as", who)
+        let run = try who == "root alone" ? ScriptRun("Mounted/corners.py", "--as", "root", "--alone") : ScriptRun("Mounted/corners.py", "--as", who)
         #expect(run.status == 0, "\(run.tail)")
         #expect(run.output.contains(", 0 differ"), "it did not say what it did")
     }

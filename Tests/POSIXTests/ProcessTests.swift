@@ -17,6 +17,15 @@ import Testing
         #expect(String(decoding: try Paths.read(directory.path + "/out", limit: 1000), as: UTF8.self) == "a b|ü\n|1 2||/proc\n")
     }
 
+    @Test(arguments: [
+        ("0 0 4294967295", "CapPrm:\t0\nCapEff:\t000001ffffffffff\n", true), ("0 0 4294967295", "CapEff:\t000000000000001f\n", true),
+        // Without CAP_DAC_OVERRIDE; user 0 of a namespace; nothing known.
+        ("0 0 4294967295", "CapEff:\t000001fffffffffd\n", false), ("0 1000 1", "CapEff:\t000001ffffffffff\n", false), ("", "CapEff:\tff\n", false),
+        ("0 0 4294967295", "Name:\tx\n", false), ("0 0 4294967295", "CapEff:\n", false), ("0 0 4294967295", "CapEff:\tzz\n", false),
+    ]) func knowsWhomPermissionsHoldUp(map: String, status: String, overrides: Bool) {
+        #expect(CurrentProcess.overridesPermissions(userMap: "         \(map)\n", status: status) == overrides)
+    }
+
     @Test func tellsHowProgramsEnd() throws {
         #expect(try Spawn("/bin/sh", ["-c", "exit 7"]).run() == .exited(7))
         #expect(try Spawn("/bin/sh", ["-c", "kill -TERM $$"]).run() == .signaled(15))

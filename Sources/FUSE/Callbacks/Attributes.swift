@@ -35,6 +35,19 @@ func answerSetAttributes(
     }
 }
 
+/// Asked by access(2), chdir(2) and their kin where the kernel checks no permissions: on behalf of root, whom only a file that nobody may execute holds up.
+func answerAccess(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ mask: Int32) {
+    let request = unsafe Request(handle)
+    let service = request.service
+    do throws(Errno) {
+        let inode = try service.inode(node)
+        if mask & X_OK != 0, !inode.isDirectory, try service.vault.status(of: inode).mode & FileMode.executeMask == 0 { throw .accessDenied }
+        request.succeed()
+    } catch {
+        request.fail(error)
+    }
+}
+
 func answerStatistics(_ handle: fuse_req_t?, _ node: fuse_ino_t) {
     let request = unsafe Request(handle)
     let service = request.service

@@ -25,9 +25,10 @@ func answerSetExtendedAttribute(
     let service = request.service
     do throws(Errno) {
         guard let value = unsafe value else { throw .invalidArgument }
+        let name = unsafe bytes(of: name)
         try unsafe service.vault.setAttribute(
-            bytes(of: name), to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
-        service.noteChange(of: node)
+            name, to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
+        service.noteChange(of: node, movesMode: service.movesModeUnseen(name))
         request.succeed()
     } catch {
         request.fail(error)
@@ -49,12 +50,18 @@ func answerRemoveExtendedAttribute(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ 
     let request = unsafe Request(handle)
     let service = request.service
     do throws(Errno) {
-        try unsafe service.vault.removeAttribute(bytes(of: name), of: service.inode(node))
-        service.noteChange(of: node)
+        let name = unsafe bytes(of: name)
+        try service.vault.removeAttribute(name, of: service.inode(node))
+        service.noteChange(of: node, movesMode: service.movesModeUnseen(name))
         request.succeed()
     } catch {
         request.fail(error)
     }
+}
+
+extension Service {
+    /// Whether setting an attribute changes the mode and the kernel does not ask for it afterwards: an ACL, where the kernel does not know what that is.
+    fileprivate func movesModeUnseen(_ name: ByteSpan) -> Bool { !options.checksPermissions && Vault.isAccessControlList(name.array) }
 }
 
 extension Request {

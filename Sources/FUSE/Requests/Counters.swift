@@ -21,7 +21,7 @@ package final class Counters: Sendable {
 
     /// Names by the numbers of the protocol. What is missing here is "other".
     private static let names: [(fuse_opcode, String)] = [
-        (FUSE_LOOKUP, "lookup"), (FUSE_FORGET, "forget"), (FUSE_BATCH_FORGET, "forget"), (FUSE_GETATTR, "getattr"), (FUSE_SETATTR, "setattr"),
+        (FUSE_LOOKUP, "lookup"), (FUSE_FORGET, "forget"), (FUSE_BATCH_FORGET, "forget"), (FUSE_GETATTR, "getattr"), (FUSE_SETATTR, "setattr"), (FUSE_ACCESS, "access"),
         (FUSE_READLINK, "readlink"), (FUSE_SYMLINK, "symlink"), (FUSE_MKNOD, "mknod"), (FUSE_MKDIR, "mkdir"), (FUSE_UNLINK, "unlink"),
         (FUSE_RMDIR, "rmdir"), (FUSE_RENAME, "rename"), (FUSE_RENAME2, "rename"), (FUSE_LINK, "link"), (FUSE_OPEN, "open"), (FUSE_READ, "read"),
         (FUSE_WRITE, "write"), (FUSE_STATFS, "statfs"), (FUSE_RELEASE, "release"), (FUSE_FSYNC, "fsync"), (FUSE_FSYNCDIR, "fsync"),

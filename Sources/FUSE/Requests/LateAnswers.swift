@@ -57,8 +57,9 @@ extension Service {
     }
 
     /// Links, mode or times of a node have just been changed by a request other than SETATTR, which has not been answered yet and holds the node.
-    func noteChange(of node: fuse_ino_t) {
-        guard let inode = try? inode(node), mayBeTakenUpLate(inode), let session = unsafe OpaquePointer(bitPattern: sessionAddress.load(ordering: .acquiring))
+    /// - Parameter movesMode: in a way that the kernel does not expect of the request, so that it has to be told in any case.
+    func noteChange(of node: fuse_ino_t, movesMode: Bool = false) {
+        guard let inode = try? inode(node), movesMode || mayBeTakenUpLate(inode), let session = unsafe OpaquePointer(bitPattern: sessionAddress.load(ordering: .acquiring))
         else { return }
         // A negative offset: the pages stay. The kernel takes no lock for it that the request might hold, and writes nothing back.
         let result = unsafe fuse_lowlevel_notify_inval_inode(session, node, -1, 0)

@@ -26,6 +26,8 @@ struct Agreement: Equatable {
         added = 0
         var wanted = options.capabilities
         if !options.isWriteBack || options.readOnly { wanted.remove(.writeBack) }
+        // With them the kernel checks permissions, whatever it was told at mounting; without them it still passes them on as attributes.
+        if !options.checksPermissions { wanted.remove(.accessControlLists) }
         if !options.keepsCaches { wanted.subtract([.cachedLinks, .explicitInvalidation]) }
 
         for (capability, bits) in Self.bits where wanted.contains(capability) {

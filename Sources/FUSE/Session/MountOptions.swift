@@ -11,6 +11,9 @@ package struct MountOptions: Sendable {
     package var readOnly = false
     /// Other users may enter; permissions are checked by the kernel as on any file system.
     package var allowOther = false
+    /// The kernel checks permission bits and ACLs. Where it does not, whoever may enter may do everything: for a mount that only root may enter, whom no
+    /// bits hold up elsewhere either. It saves the kernel a question for the parent's status after each change of a directory.
+    package var checksPermissions = true
     /// Set-id bits work inside the mount (root only; off as in every FUSE file system).
     package var allowsSetUserID = false
     /// Device files work inside the mount (root only; off as in every FUSE file system).
@@ -51,8 +54,8 @@ package struct MountOptions: Sendable {
     /// So many large reads and writes at a time each have a thread of their own; who takes one more serves it before reading on. Beyond the CPUs, more
     /// threads only wait for each other, each with its buffers.
     package var mostTransfers = Thread.cpuCount
-    /// Most threads that read requests at the same time.
-    package var maxReaders = 2
+    /// Most threads that read requests at the same time. With two CPUs one keeps up with what the other CPU's programs ask.
+    package var maxReaders = Thread.cpuCount > 2 ? 2 : 1
     /// How long a thread looks for the next request before it sleeps, in nanoseconds.
     package var spin: UInt64 = 50_000
     /// By which device CPUs are kept from halting while small requests come (Loop/Wakefulness.swift); nil: they are not.

@@ -195,7 +195,8 @@ import Synchronization
 extension MountOptions {
     /// The command line that libfuse understands.
     var words: [String] {
-        var options = ["fsname=\(Self.escaped(fsname))", "subtype=envelopefs", "default_permissions", "max_read=\(maxRequest)"]
+        var options = ["fsname=\(Self.escaped(fsname))", "subtype=envelopefs", "max_read=\(maxRequest)"]
+        if checksPermissions { options.append("default_permissions") }
         if allowOther { options.append("allow_other") }
         options.append(readOnly ? "ro" : "rw")
         if allowsSetUserID { options.append("suid") }

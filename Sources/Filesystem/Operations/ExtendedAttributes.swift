@@ -18,11 +18,12 @@ extension Vault {
             if name.count == userPrefix.count { throw .invalidArgument }
             return .sealed
         }
-        if name.starts(with: Array("security.".utf8)) || isACL(name) { return .passedThrough }
+        if name.starts(with: Array("security.".utf8)) || isAccessControlList(name) { return .passedThrough }
         throw .notSupported
     }
 
-    private static func isACL(_ name: [UInt8]) -> Bool {
+    /// Whether the attribute of this name is a POSIX ACL.
+    package static func isAccessControlList(_ name: [UInt8]) -> Bool {
         name == Array("system.posix_acl_access".utf8) || name == Array("system.posix_acl_default".utf8)
     }
 

@@ -34,12 +34,14 @@ struct MountPlan: Equatable {
         options.fsname = vault
         options.readOnly = isReadOnly
         options.allowOther = allowOther
+        options.checksPermissions = allowOther || !CurrentProcess.overridesPermissions
         for word in kernelWords {
             switch word {
             case "suid": options.allowsSetUserID = true
             case "nosuid": options.allowsSetUserID = false
             case "dev": options.allowsDevices = true
             case "nodev": options.allowsDevices = false
+            case "default_permissions": options.checksPermissions = true
             case "awake": options.latencyDevice = MountOptions().latencyDevice
             case "noawake": options.latencyDevice = nil
             default: options.extra.append(word)

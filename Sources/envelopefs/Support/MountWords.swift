@@ -14,11 +14,11 @@ struct MountWords: Equatable {
     private static let forKernel: Set<String> = [
         "nosuid", "suid", "nodev", "dev", "noexec", "exec", "noatime", "atime", "dirsync", "sync", "async",
         // For the front door, which takes them out.
-        "awake", "noawake",
+        "awake", "noawake", "default_permissions",
     ]
     /// Words that fstab uses for itself, and what is so anyway.
     private static let ignored: Set<String> = [
-        "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "group", "nofail", "_netdev", "rw", "relatime", "default_permissions",
+        "defaults", "auto", "noauto", "user", "nouser", "users", "nousers", "owner", "group", "nofail", "_netdev", "rw", "relatime",
     ]
 
     /// Takes the words of one `-o`, separated by commas. Later ones win.
