@@ -4,18 +4,31 @@ import POSIX
 import Synchronization
 
 extension RequestLoop {
+    /// So long the watch goes on looking when nothing moves: the first request after that has to wake it. Milliseconds.
+    private static let settling: Int32 = 100
+    /// So many requests are served between two times that free memory is given back.
+    private static let trimmedAfter: UInt64 = 256
+
     /// Looks every few milliseconds, while requests come, whether a reading worker is still in the request that it was in before; if so, another reads on.
-    /// When nothing has moved for a second it gives free memory back and sleeps until a request is begun.
+    /// When nothing has moved for a while it sleeps until a request is begun, and gives free memory back when that is not soon.
     func watch() {
         var last: [UInt64] = []
+        var trimmedAt: UInt64?
         while !hasEnded {
-            watchBell.wait()
+            if !watchBell.wait(atMost: Worker.patience) {
+                // Not for a program that asks for one thing every few seconds.
+                let served = served
+                if trimmedAt.map({ served >= $0 + Self.trimmedAfter }) ?? true {
+                    ResourceLimits.trimMemoryPools()
+                    trimmedAt = served
+                }
+                watchBell.wait()
+            }
             var quiet: Int32 = 0
-            while quiet < 1000 / options.patience, !hasEnded {
+            while quiet < Self.settling / options.patience, !hasEnded {
                 SystemClock.sleep(nanoseconds: UInt64(options.patience) * 1_000_000)
                 quiet = look(&last) ? 0 : quiet + 1
             }
-            ResourceLimits.trimMemoryPools()
             isWatched.store(false, ordering: .sequentiallyConsistent)
             // A request that began before the flag fell has rung for nobody. One that begins from here on sees the flag: each side tells its own before it
             // looks at the other's, in one order for all.
