@@ -222,7 +222,9 @@ import Synchronization
 
     private func isHeavy(_ request: KernelRequest) -> Bool {
         guard request.isSynchronization else { return request.isHeavy }
-        return synchronizing.load(ordering: .relaxed) > Self.longSynchronization && !askers.areOne()
+        // Programs in a container with process numbers of its own cannot be told apart.
+        let isAlone = request.isWaitedFor && askers.areOne()
+        return synchronizing.load(ordering: .relaxed) > Self.longSynchronization && !isAlone
     }
 
     private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
