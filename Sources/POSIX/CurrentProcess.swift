@@ -18,15 +18,15 @@ package enum CurrentProcess {
     /// Whether nobody's permission bits hold this process up: user 0 of the whole machine, not of a user namespace, with the capabilities that stand for it
     /// (CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID). False where that cannot be told.
     package static var overridesPermissions: Bool {
-        guard effectiveUserID == 0, let map = try? Paths.read("/proc/self/uid_map", limit: 4096), let status = try? Paths.read("/proc/self/status", limit: 1 << 20)
+        guard effectiveUserID == 0, let map = try? Paths.read("/proc/self/uid_map", limit: 4096), let status = try? Paths.read("/proc/self/status", limit: 1 << 22)
         else { return false }
-        return overridesPermissions(userMap: String(decoding: map, as: UTF8.self), status: String(decoding: status, as: UTF8.self))
+        return overridesPermissions(userMap: map, status: status)
     }
     /// From the texts of /proc/self/uid_map and /proc/self/status, user 0 given.
-    static func overridesPermissions(userMap: String, status: String) -> Bool {
-        guard userMap.split(whereSeparator: \.isWhitespace) == ["0", "0", "4294967295"] else { return false }
-        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
-        guard let line, let capabilities = UInt64(line.dropFirst(7).drop { $0.isWhitespace }, radix: 16) else { return false }
+    static func overridesPermissions(userMap: [UInt8], status: [UInt8]) -> Bool {
+        guard String(decoding: userMap, as: UTF8.self).split(whereSeparator: \.isWhitespace) == ["0", "0", "4294967295"],
+            let word = Processes.words(of: "CapEff", in: status)?.first, let capabilities = UInt64(word, radix: 16)
+        else { return false }
         return capabilities & 0b11111 == 0b11111
     }
     /// Supplementary groups.
@@ -82,11 +82,14 @@ package enum Processes {
     /// Supplementary groups of a process (or thread), from its status file. ENOENT when it is gone.
     package static func groups(of process: Int32) throws(Errno) -> [UInt32] {
         let bytes = try SharedDescriptor.open("/proc/\(process)/status", .readOnly).readToEnd(limit: 1 << 22)
-        for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: Array("Groups:".utf8)) {
-            return line.dropFirst(7).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-                .compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
-        }
-        throw .noData
+        guard let words = words(of: "Groups", in: bytes) else { throw .noData }
+        return words.compactMap { UInt32($0) }
+    }
+    /// What stands behind a name in the text of a status file; nil when the name is not there.
+    static func words(of name: String, in status: [UInt8]) -> [String]? {
+        let start = Array("\(name):".utf8)
+        guard let line = status.split(separator: UInt8(ascii: "\n")).first(where: { $0.starts(with: start) }) else { return nil }
+        return line.dropFirst(start.count).split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }.map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

@@ -31,7 +31,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Mounted"))
-from vault import Failure, binary_path, is_mounted  # noqa: E402
+from vault import Failure, binary_path, is_mounted, process_status  # noqa: E402
 
 PASSPHRASE = "benchmark passphrase"
 # Row: unit, whether more is better, what is measured.
@@ -154,8 +154,7 @@ class Contender:
 
     def note_memory(self, row):
         for pid in self.daemons() if self.kind != "plain" else []:
-            found = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS:")]
-            self.memory = max(self.memory, (int(found[0].split()[1]) if found else 0, row))
+            self.memory = max(self.memory, (int(process_status(pid).get("VmRSS", "0").split()[0]), row))
 
     def cpu(self):
         """Seconds of CPU that the daemon, this program and its children have used."""

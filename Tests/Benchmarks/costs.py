@@ -23,7 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "Mounted"))
 
-from vault import Failure, Vault  # noqa: E402
+from vault import Failure, Vault, process_status  # noqa: E402
 
 REQUESTS = {1: "LOOKUP", 2: "FORGET", 3: "GETATTR", 4: "SETATTR", 8: "MKNOD", 9: "MKDIR", 10: "UNLINK", 11: "RMDIR", 14: "OPEN", 15: "READ",
             16: "WRITE", 17: "STATFS", 18: "RELEASE", 20: "FSYNC", 22: "GETXATTR", 25: "FLUSH", 26: "INIT", 27: "OPENDIR", 28: "READDIR",
@@ -205,7 +205,7 @@ class Rows:
             for _ in range(LARGE):
                 file.write(self.mebibyte)
             os.fsync(file.fileno())
-        fields = dict(line.split(":", 1) for line in Path(f"/proc/{self.vault.pid}/status").read_text().splitlines())
+        fields = process_status(self.vault.pid)
         most, threads = int(fields["VmHWM"].split()[0]), int(fields["Threads"])
         print(f"resident at most, {LARGE} MiB written: {most / 1024:.1f} MiB (bound {ALLOWED_BUSY / 1024:.0f}), {threads} threads (bound {ALLOWED_THREADS})")
         if most > ALLOWED_BUSY or threads > ALLOWED_THREADS:

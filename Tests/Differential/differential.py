@@ -421,9 +421,9 @@ def main():
         settings.callers = False
         good = command(settings, lambda: None)
     else:
-        root = os.geteuid() == 0
-        settings.callers = root and not settings.alone and not os.environ.get("ENVELOPEFS_SUBSTITUTE")
-        with vaults.Vault(allow_other=root and not settings.alone) as vault:
+        are_several = os.geteuid() == 0 and not settings.alone
+        settings.callers = are_several and not os.environ.get("ENVELOPEFS_SUBSTITUTE")
+        with vaults.Vault(allow_other=are_several) as vault:
             settings.plain = vault.base / "plain"
             settings.plain.mkdir()
             settings.mount = vault.mount_point

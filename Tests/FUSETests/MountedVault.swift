@@ -80,6 +80,17 @@ final class MountedVault: Sendable {
         return (String(decoding: data, as: UTF8.self), process.terminationStatus)
     }
 
+    /// What the daemon says that it has done since it was started.
+    func counters() throws -> [String: UInt64] {
+        let told = try shell("getfattr --only-values -n system.envelopefs.counters .").text
+        var counters: [String: UInt64] = [:]
+        for line in told.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            counters[String(words[0])] = UInt64(words[1])
+        }
+        return counters
+    }
+
     /// Unmounts, waits for the loop's end, closes the vault, removes everything.
     func end() throws {
         #expect(session.unmount(lazily: false) == .unmounted)

@@ -44,12 +44,7 @@ struct SessionTests {
         options.allowOther = true
         let mounted = try MountedVault(options)
         try mounted.shell("echo hello > a; mkdir b; cat a; sync")
-        let told = try mounted.shell("getfattr --only-values -n system.envelopefs.counters .").text
-        var counters: [String: UInt64] = [:]
-        for line in told.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            counters[String(words[0])] = UInt64(words[1])
-        }
+        let counters = try mounted.counters()
         #expect(counters["requests.create"] == 1)
         #expect(counters["requests.mkdir"] == 1)
         #expect(counters["bytes-written"] == 6)

@@ -117,10 +117,10 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("names", nargs="*")
     settings = parser.parse_args()
-    if settings.list:
-        return print("\n".join(cases(settings.who == "root" and not settings.alone)))
-    run_self_as(settings.who)
     are_several = settings.who == "root" and not settings.alone
+    if settings.list:
+        return print("\n".join(cases(are_several)))
+    run_self_as(settings.who)
     if are_several:
         people = (Person(pwd.getpwuid(0)), Person(ordinary_user()), Person(other_user()))
     else:

@@ -114,6 +114,11 @@ def _exit_on_signal(number, _frame):
     sys.exit(128 + number)
 
 
+def process_status(pid):
+    """The fields of /proc/PID/status, as text."""
+    return {key: value.strip() for key, _, value in (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())}
+
+
 class Vault:
     """One vault with its keystore, passphrase file and mount point in a temporary directory of its own."""
 
@@ -301,11 +306,7 @@ class Vault:
 
     def memory(self):
         """(resident KiB, open descriptors, threads) of the daemon; descriptors None where we may not look."""
-        fields = {}
-        with open(f"/proc/{self.pid}/status") as file:
-            for line in file:
-                key, _, value = line.partition(":")
-                fields[key] = value.strip()
+        fields = process_status(self.pid)
         try:
             descriptors = len(os.listdir(f"/proc/{self.pid}/fd"))
         except OSError:

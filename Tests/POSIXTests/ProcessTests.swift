@@ -23,7 +23,7 @@ import Testing
         ("0 0 4294967295", "CapEff:\t000001fffffffffd\n", false), ("0 1000 1", "CapEff:\t000001ffffffffff\n", false), ("", "CapEff:\tff\n", false),
         ("0 0 4294967295", "Name:\tx\n", false), ("0 0 4294967295", "CapEff:\n", false), ("0 0 4294967295", "CapEff:\tzz\n", false),
     ]) func knowsWhomPermissionsHoldUp(map: String, status: String, overrides: Bool) {
-        #expect(CurrentProcess.overridesPermissions(userMap: "         \(map)\n", status: status) == overrides)
+        #expect(CurrentProcess.overridesPermissions(userMap: Array("         \(map)\n".utf8), status: Array(status.utf8)) == overrides)
     }
 
     @Test func tellsHowProgramsEnd() throws {

@@ -13,14 +13,14 @@ extension RequestLoop {
     /// When nothing has moved for a while it sleeps until a request is begun, and gives free memory back when that is not soon.
     func watch() {
         var last: [UInt64] = []
-        var trimmedAt: UInt64?
+        var nextTrim: UInt64 = 0
         while !hasEnded {
             if !watchBell.wait(atMost: Worker.patience) {
                 // Not for a program that asks for one thing every few seconds.
                 let served = served
-                if trimmedAt.map({ served >= $0 + Self.trimmedAfter }) ?? true {
+                if served >= nextTrim {
                     ResourceLimits.trimMemoryPools()
-                    trimmedAt = served
+                    nextTrim = served + Self.trimmedAfter
                 }
                 watchBell.wait()
             }
