@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
         .testTarget(name: "POSIXTests", dependencies: ["POSIX", "Bytes"], swiftSettings: relaxed),
         .testTarget(name: "FUSETests", dependencies: ["FUSE", "CFUSE", "Filesystem", "KeyManagement", "Cryptography", "POSIX", "Bytes", .product(name: "Logging", package: "swift-log")], swiftSettings: relaxed),
-        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
+        .testTarget(name: "CryptographyTests", dependencies: ["Cryptography", "CLibCrypto", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "KeyManagementTests", dependencies: ["KeyManagement", "Cryptography", "Bytes", .product(name: "GRDB", package: "GRDB.swift")], exclude: ["Vectors"], swiftSettings: relaxed),
         .testTarget(name: "CommandTests", dependencies: ["envelopefs", "POSIX"], swiftSettings: relaxed),
         .testTarget(name: "FormatTests", dependencies: ["Format", "Cryptography", "Bytes"], exclude: ["Vectors"], swiftSettings: relaxed),

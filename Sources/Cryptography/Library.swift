@@ -5,13 +5,13 @@ import CLibCrypto
 enum Library {
     /// The fetched algorithms; nil where this libcrypto does not offer one.
     @safe private final class Algorithms: @unchecked Sendable {
-        let aes256GCM, aes256SIV, hmac, sha256, sha512: OpaquePointer?
+        let aes256GCM, aes256ECB, hmac, sha256, sha512: OpaquePointer?
 
         init() {
             // Without this, libcrypto frees its tables in an exit handler while serving threads still use them.
             _ = OPENSSL_init_crypto(UInt64(OPENSSL_INIT_NO_ATEXIT), nil)
             unsafe aes256GCM = EVP_CIPHER_fetch(nil, "AES-256-GCM", nil)
-            unsafe aes256SIV = EVP_CIPHER_fetch(nil, "AES-256-SIV", nil)
+            unsafe aes256ECB = EVP_CIPHER_fetch(nil, "AES-256-ECB", nil)
             unsafe hmac = EVP_MAC_fetch(nil, "HMAC", nil)
             unsafe sha256 = EVP_MD_fetch(nil, "SHA2-256", nil)
             unsafe sha512 = EVP_MD_fetch(nil, "SHA2-512", nil)
@@ -20,7 +20,7 @@ enum Library {
     private static let algorithms = Algorithms()
 
     static func aes256GCM() throws(CryptographyError) -> OpaquePointer { unsafe try required(algorithms.aes256GCM) }
-    static func aes256SIV() throws(CryptographyError) -> OpaquePointer { unsafe try required(algorithms.aes256SIV) }
+    static func aes256ECB() throws(CryptographyError) -> OpaquePointer { unsafe try required(algorithms.aes256ECB) }
     static func hmac() throws(CryptographyError) -> OpaquePointer { unsafe try required(algorithms.hmac) }
     static func digest(_ function: HashFunction) throws(CryptographyError) -> OpaquePointer {
         switch function {
