@@ -19,8 +19,8 @@ struct CMAC: Sendable {
         paddedMask = try SecretBytes(holding: mask.doubled)
     }
 
-    /// The code of `message` once `mask` is upon its last 16 bytes (xorend of RFC 5297). Traps for a mask, 0 but for SIV, upon less than 16.
-    func authenticate(_ message: ByteSpan, endXor mask: UInt128 = 0) throws(CryptographyError) -> UInt128 {
+    /// The code of `message` once `mask` is upon its last 16 bytes (xorend of RFC 5297). Traps for a mask upon less than 16.
+    func authenticate(_ message: ByteSpan, endXor mask: UInt128? = nil) throws(CryptographyError) -> UInt128 {
         let size = Self.blockSize
         // The masks fall upon the last one or two blocks, which are copied.
         let before = message.count > 2 * size ? (message.count - 1) / size * size - size : 0
@@ -28,7 +28,7 @@ struct CMAC: Sendable {
         var span = tail.mutableSpan
         span.copy(message.slice(before..<message.count))
         var end = message.count - before
-        if mask != 0 { span.xor(mask, at: end - size) }
+        if let mask { span.xor(mask, at: end - size) }
         let isWhole = end > 0 && end % size == 0
         if !isWhole {
             span[end] = 0x80

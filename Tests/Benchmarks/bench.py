@@ -9,7 +9,7 @@ peers that are installed.
 
 All are mounted at the same time with their defaults; every row is run on one after the other, in an order that turns from round to round. Printed are
 medians with the quartiles, and how many times faster the first contender is: the median of the ratios of each round, with its 95 % interval (bootstrap; from 6 rounds on).
-A busy machine makes intervals wider, not wrong. Rounds are added up to --most while an interval is wider than 10 % on either side.
+A busy machine makes intervals wider, not wrong. After --rounds of all rows, up to --most are added of those rows of which an interval is wider than 10 % on either side.
 """
 
 import argparse
@@ -406,8 +406,8 @@ def number(value):
 
 def report(contenders, rows):
     first, others = contenders[0], contenders[1:]
-    lines = ["| row | " + " | ".join(c.name for c in contenders) + " | " + " | ".join(f"{first.name} / {c.name}" for c in others) + " |",
-             "|" + "---|" * (1 + len(contenders) + len(others))]
+    lines = ["| row | rounds | " + " | ".join(c.name for c in contenders) + " | " + " | ".join(f"{first.name} / {c.name}" for c in others) + " |",
+             "|" + "---|" * (2 + len(contenders) + len(others))]
     for row in rows:
         cells = []
         for contender in contenders:
@@ -419,13 +419,13 @@ def report(contenders, rows):
             if len(values) >= FEWEST:
                 text += " [" + "–".join(f"{bound:.2f}" for bound in interval(values)) + "]"
             cells.append(text)
-        lines.append(f"| {row}, {ROWS[row][0]} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row}, {ROWS[row][0]} | {len(first.results.get(row, []))} | " + " | ".join(cells) + " |")
     means = []
     for other in others:
         values = [statistics.median(found) for row in rows if not row.endswith("-cpu") and (found := ratios(row, first, other))]
         means.append(f"{math.exp(statistics.fmean(map(math.log, values))):.2f}" if values else "–")
     if others:
-        lines.append("| geometric mean without CPU | " + " | ".join("" for _ in contenders) + " | " + " | ".join(means) + " |")
+        lines.append("| geometric mean without CPU | | " + " | ".join("" for _ in contenders) + " | " + " | ".join(means) + " |")
     return "\n".join(lines)
 
 
@@ -482,7 +482,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--backing", default="/dev/shm", help="where the encrypted files stand")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--most", type=int, default=31, help="most rounds when intervals stay wide")
+    parser.add_argument("--most", type=int, default=31, help="most rounds of a row whose interval stays wide")
     parser.add_argument("--minutes", type=float, default=600, help="no new round after so many")
     parser.add_argument("--rows", default="", help="only these")
     parser.add_argument("--size", type=int, default=512, help="MiB of the large file")
@@ -513,10 +513,13 @@ def main():
         for turn in range(max(arguments.rounds, arguments.most)):
             if turn > 0 and time.monotonic() > deadline:
                 break
-            if turn >= arguments.rounds and not any(is_wide(ratios(row, contenders[0], other)) for other in contenders[1:] for row in rows):
+            wanted = set(rows)
+            if turn >= arguments.rounds:
+                wanted = {row for row in rows if any(is_wide(ratios(row, contenders[0], other)) for other in contenders[1:])}
+            if not wanted:
                 break
-            one_round(work, contenders, set(rows), turn)
-            print(f"round {turn + 1}", file=sys.stderr)
+            one_round(work, contenders, wanted, turn)
+            print(f"round {turn + 1}: {len(wanted)} rows", file=sys.stderr)
             if arguments.json:
                 Path(arguments.json).write_text(json.dumps(
                     {"machine": f"{os.cpu_count()} CPUs, kernel {os.uname().release}", "backing": arguments.backing, "rounds": turn + 1,
