@@ -108,7 +108,8 @@ struct BackingFile: Sendable {
     /// Reserves space without changing the length.
     func reserve(_ offset: UInt64, count: UInt64) throws(Errno) {
         try probe?.allow(.shape, at: offset, count: Int(clamping: count))
-        try descriptor.allocate(.keepSize, offset: offset, length: count)
+        guard let protection, isJournalled else { return try descriptor.allocate(.keepSize, offset: offset, length: count) }
+        try protection.movingTime { () throws(Errno) in try descriptor.allocate(.keepSize, offset: offset, length: count) }
     }
 
     /// Makes a range read as zeros without changing the length: as a hole where the file system can.

@@ -155,6 +155,11 @@ final class FileProtection: @unchecked Sendable {
             isBarrierDue = false
         }
         isChangedDirectly = true
+        return try movingTime(body)
+    }
+
+    /// Runs `body`, which moves the modification time of the file, and changes nothing of it that programs count on.
+    func movingTime<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         isTimeMoved = true
         return try untimed(body)
     }

@@ -296,6 +296,23 @@ import Testing
         file.release()
     }
 
+    /// Space for a block in a hole is taken at once, which moves the time of the backing file.
+    @Test func collectedWritesIntoAHoleLeaveTheTime() throws {
+        _ = try scratch.makeFile("t", content: String(repeating: "durable ", count: 1000))
+        let file = try open("t")
+        try file.content.truncate(to: 1 << 20)
+        try file.synchronize(dataOnly: false)
+        let time = Timestamp(seconds: 1_000_000_000, nanoseconds: 5)
+        try file.content.setTimes(access: .omit, modification: .set(time))
+        try file.write(Array("x".utf8).span, at: 512 << 10, isWriteBack: true)
+        #expect(try file.content.status().modificationTime == time)
+        try file.synchronize(dataOnly: false)
+        #expect(try file.content.status().modificationTime == time)
+        let shown = try afterKill { vault in try vault.lookup(Array("t".utf8).span, in: vault.root).status.modificationTime }
+        #expect(shown == time)
+        file.release()
+    }
+
     @Test func aVaultWithoutJournalHasNone() throws {
         let path = scratch.base + "/plain"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
