@@ -28,10 +28,11 @@ import sys
 import tarfile
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Mounted"))
-from vault import Failure, binary_path, is_mounted, process_status  # noqa: E402
+from vault import REPOSITORY, Failure, is_mounted, process_status  # noqa: E402
 
 PASSPHRASE = "benchmark passphrase"
 # Row: unit, whether more is better, what is measured.
@@ -69,6 +70,14 @@ def run(words, **more):
         raise Failure(f"{' '.join(map(str, words))}: exit {done.returncode}\n{done.stderr[-2000:]}")
 
 
+def release_path():
+    """The binary to measure: never a debug build, however new it is."""
+    path = os.environ.get("ENVELOPEFS_BINARY") or REPOSITORY / ".build/release/envelopefs"
+    if not os.path.exists(path):
+        raise Failure(f"no binary at {path}: build it with `swift build -c release`, or set ENVELOPEFS_BINARY")
+    return str(path)
+
+
 class Contender:
     """One file system, mounted on `mount` with its encrypted files in `store`."""
 
@@ -79,7 +88,7 @@ class Contender:
         self.mount_point = base / f"{self.name}.mount"
         self.scratch = scratch
         if self.kind == "ours":
-            self.program = self.program or binary_path()
+            self.program = self.program or release_path()
         if self.kind == "passthrough" and not self.program:
             raise Failure("passthrough=PROGRAM: name the compiled example")
         self.store.mkdir()
@@ -274,9 +283,10 @@ class Work:
 
     def random_read_4(self, on):
         on.renew()
-        with multiprocessing.Pool(4) as pool:
-            jobs = [(on.mount_point / "large", part, 4, self.size * 256, self.seconds) for part in range(4)]
-            return {"random-read-4": sum(pool.starmap(read_places, jobs, chunksize=1))}
+        # Not a multiprocessing.Pool: it ends its workers by signals, and one that held the lock of its queue kept a run waiting for ever.
+        with ProcessPoolExecutor(4, multiprocessing.get_context("fork")) as pool:
+            jobs = [pool.submit(read_places, on.mount_point / "large", part, 4, self.size * 256, self.seconds) for part in range(4)]
+            return {"random-read-4": sum(job.result() for job in jobs)}
 
     def places(self, on, synchronizes):
         places = random.Random(2)

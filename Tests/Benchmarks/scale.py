@@ -19,6 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "Mounted"))
 
+from bench import release_path  # noqa: E402
 from vault import Failure, Vault  # noqa: E402
 
 BLOCK = 4096
@@ -112,18 +113,30 @@ def row_mounting(vault, settings):
     return result
 
 
+# Each waits for the start, works for the time that is named and prints how much it has done by then.
 SEQUENTIAL = """
-import os, sys
+import os, sys, time
 file = os.open(sys.argv[1] + "/large", os.O_RDONLY)
-while os.read(file, 1 << 20): pass
+sys.stdin.readline()
+done, end = 0, time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    count = len(os.read(file, 1 << 20))
+    if count == 0: sys.exit("the file has come to its end")
+    done += count / 2**20
+print(done)
 """
 SMALL = """
-import os, sys
-for number in range(5000):
-    file = os.open(f"{sys.argv[1]}/{number}", os.O_RDONLY)
+import os, sys, time
+sys.stdin.readline()
+done, end = 0, time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    file = os.open(f"{sys.argv[1]}/{done}", os.O_RDONLY)
     os.read(file, 4096)
     os.close(file)
+    done += 1
+print(done)
 """
+CLIENT_SECONDS = 0.4
 
 
 def busy():
@@ -133,30 +146,39 @@ def busy():
 
 
 def row_clients(vault, settings):
-    """Two programs against one, cold: each reads 256 MiB in sequence, or 5,000 files of 4 KiB. No more is possible than the CPUs allow that one leaves."""
+    """Two programs against one, cold, while all of them are at work: reading in sequence (MiB a second), or files of 4 KiB (files a second).
+    No more is possible than the CPUs allow that one leaves."""
     for name in ("one", "two"):
         folder = vault.mount_point / name
         folder.mkdir()
         with open(folder / "large", "wb") as file:
-            for _ in range(256):
+            for _ in range(1024):
                 file.write(os.urandom(1 << 20))
-        for number in range(5000):
+        for number in range(12000):
             (folder / f"{number}").write_bytes(os.urandom(4096))
 
     def run(script, names):
-        """(seconds, CPUs busy meanwhile)"""
+        """(done a second, CPUs busy meanwhile)"""
         vault.remount()
-        began, worked = time.perf_counter(), busy()
-        readers = [subprocess.Popen([sys.executable, "-c", script, str(vault.mount_point / name)]) for name in names]
-        if any([reader.wait() for reader in readers]):
+        readers = [subprocess.Popen([sys.executable, "-c", script, str(vault.mount_point / name), str(CLIENT_SECONDS)], stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, text=True) for name in names]
+        time.sleep(0.2)  # they have started
+        worked = busy()
+        for reader in readers:
+            reader.stdin.write("\n")
+            reader.stdin.flush()
+        time.sleep(CLIENT_SECONDS)
+        worked = busy() - worked
+        done = [reader.communicate()[0] for reader in readers]
+        if any(reader.returncode for reader in readers):
             raise Failure("a reader failed")
-        seconds = time.perf_counter() - began
-        return seconds, (busy() - worked) / seconds
+        return sum(map(float, done)) / CLIENT_SECONDS, worked / CLIENT_SECONDS
 
     result = {"CPUs": os.cpu_count()}
     for what, script in (("in sequence", SEQUENTIAL), ("small files", SMALL)):
         rounds = [(run(script, ["one"]), run(script, ["one", "two"])) for _ in range(9)]
-        result |= {f"{what}: throughput of two against one": statistics.median(2 * one[0] / two[0] for one, two in rounds),
+        result |= {f"{what}: with one": statistics.median(one[0] for one, _ in rounds),
+                   f"{what}: throughput of two against one": statistics.median(two[0] / one[0] for one, two in rounds),
                    f"{what}: CPUs busy with one": statistics.median(one[1] for one, _ in rounds),
                    f"{what}: with two": statistics.median(two[1] for _, two in rounds)}
     return result
@@ -200,6 +222,7 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("rows", nargs="*")
     settings = parser.parse_args()
+    os.environ["ENVELOPEFS_BINARY"] = release_path()
     if settings.backing:
         os.environ["ENVELOPEFS_TEST_DIR"] = settings.backing
     results = {}
