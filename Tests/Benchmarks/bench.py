@@ -128,10 +128,14 @@ class Contender:
                 raise Failure(f"{self.name} did not mount")
             time.sleep(0.01)
 
-    def unmount(self):
+    def unmount(self, by_force=False):
+        """By force also where this program, interrupted in a row, still has a file open."""
         if self.kind == "plain" or not is_mounted(self.mount_point):
             return
-        words = [self.program, "unmount", self.mount_point] if self.kind == "ours" else ["fusermount3", "-u", self.mount_point]
+        if self.kind == "ours":
+            words = [self.program, "unmount", *(["--force"] if by_force else []), self.mount_point]
+        else:
+            words = ["fusermount3", "-uz" if by_force else "-u", self.mount_point]
         pids = self.daemons()
         for attempt in range(50):
             try:
@@ -542,7 +546,7 @@ def main():
     finally:
         for contender in contenders:
             try:
-                contender.unmount()
+                contender.unmount(by_force=True)
             except Failure as failure:
                 print(f"left mounted: {failure}", file=sys.stderr)
         shutil.rmtree(base, ignore_errors=True)
