@@ -32,7 +32,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "Mounted"))
-from vault import REPOSITORY, Failure, is_mounted, process_status  # noqa: E402
+from vault import Failure, binary_path, is_mounted, process_status  # noqa: E402
 
 PASSPHRASE = "benchmark passphrase"
 # Row: unit, whether more is better, what is measured.
@@ -70,14 +70,6 @@ def run(words, **more):
         raise Failure(f"{' '.join(map(str, words))}: exit {done.returncode}\n{done.stderr[-2000:]}")
 
 
-def release_path():
-    """The binary to measure: never a debug build, however new it is."""
-    path = os.environ.get("ENVELOPEFS_BINARY") or REPOSITORY / ".build/release/envelopefs"
-    if not os.path.exists(path):
-        raise Failure(f"no binary at {path}: build it with `swift build -c release`, or set ENVELOPEFS_BINARY")
-    return str(path)
-
-
 class Contender:
     """One file system, mounted on `mount` with its encrypted files in `store`."""
 
@@ -88,7 +80,7 @@ class Contender:
         self.mount_point = base / f"{self.name}.mount"
         self.scratch = scratch
         if self.kind == "ours":
-            self.program = self.program or release_path()
+            self.program = self.program or binary_path(["release"])  # never a debug build, however new
         if self.kind == "passthrough" and not self.program:
             raise Failure("passthrough=PROGRAM: name the compiled example")
         self.store.mkdir()

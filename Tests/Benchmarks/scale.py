@@ -19,8 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "Mounted"))
 
-from bench import release_path  # noqa: E402
-from vault import Failure, Vault  # noqa: E402
+from vault import Failure, Vault, binary_path  # noqa: E402
 
 BLOCK = 4096
 
@@ -113,10 +112,11 @@ def row_mounting(vault, settings):
     return result
 
 
-# Each waits for the start, works for the time that is named and prints how much it has done by then.
+# Each says that it is ready, waits for the start, works for the time that is named and prints how much it has done by then.
 SEQUENTIAL = """
 import os, sys, time
 file = os.open(sys.argv[1] + "/large", os.O_RDONLY)
+print("ready", flush=True)
 sys.stdin.readline()
 done, end = 0, time.monotonic() + float(sys.argv[2])
 while time.monotonic() < end:
@@ -127,6 +127,7 @@ print(done)
 """
 SMALL = """
 import os, sys, time
+print("ready", flush=True)
 sys.stdin.readline()
 done, end = 0, time.monotonic() + float(sys.argv[2])
 while time.monotonic() < end:
@@ -162,7 +163,8 @@ def row_clients(vault, settings):
         vault.remount()
         readers = [subprocess.Popen([sys.executable, "-c", script, str(vault.mount_point / name), str(CLIENT_SECONDS)], stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True) for name in names]
-        time.sleep(0.2)  # they have started
+        for reader in readers:
+            reader.stdout.readline()
         worked = busy()
         for reader in readers:
             reader.stdin.write("\n")
@@ -222,7 +224,7 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("rows", nargs="*")
     settings = parser.parse_args()
-    os.environ["ENVELOPEFS_BINARY"] = release_path()
+    os.environ["ENVELOPEFS_BINARY"] = binary_path(["release"])
     if settings.backing:
         os.environ["ENVELOPEFS_TEST_DIR"] = settings.backing
     results = {}

@@ -35,14 +35,15 @@ class Failure(Exception):
 signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def binary_path():
+def binary_path(kinds=("release", "debug")):
+    """The newest binary of these builds, unless ENVELOPEFS_BINARY names one."""
     named = os.environ.get("ENVELOPEFS_BINARY")
     if named:
         return named
-    built = [REPOSITORY / ".build" / kind / "envelopefs" for kind in ("release", "debug")]
+    built = [REPOSITORY / ".build" / kind / "envelopefs" for kind in kinds]
     built = [path for path in built if path.exists()]
     if not built:
-        raise Failure("no envelopefs binary: build it, or set ENVELOPEFS_BINARY")
+        raise Failure(f"no envelopefs binary ({' or '.join(kinds)}): build it, or set ENVELOPEFS_BINARY")
     return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
