@@ -34,7 +34,7 @@ WAITING = {"poll", "ppoll", "futex", "sched_yield", "clock_nanosleep", "nanoslee
 STARTING = {"clone3", "rseq", "set_robust_list", "prctl", "rt_sigprocmask", "gettid", "exit", "madvise"}
 LARGE = 128  # MiB
 ALLOWED_BUSY = 64 << 10  # KiB
-ALLOWED_THREADS = 6 + 4 * os.cpu_count()
+ALLOWED_THREADS = 4 + 3 * os.cpu_count()
 ALLOWED_IDLE = 8 << 10  # KiB more than after mounting
 CALL = re.compile(r"^(\d+)\s+(?:<\.\.\. )?(\w+)(?:\(| resumed)(.*)$")
 

@@ -174,6 +174,41 @@ struct SessionTests {
         try mounted.end()
     }
 
+    @Test func aThreadThatComesFreeReadsForOneThatIsBusy() throws {
+        var options = MountOptions()
+        options.mostTransfers = 1
+        // The watch would help too, but late.
+        options.patience = 4000
+        let mounted = try MountedVault(options)
+        try mounted.shell("mkdir folder; for f in first second; do head -c 8192 /dev/zero > $f; done; sync -f .")
+        let files = try ["first", "second"].map { try mounted.vault.lookup(Array($0.utf8).span, in: mounted.vault.root).inode }
+        let contents = try files.map { try mounted.vault.open($0, writable: true) }
+        func allocate(_ name: String) throws -> Process {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/fallocate")
+            process.arguments = ["-l", "1M", mounted.mountPoint + "/" + name]
+            try process.run()
+            usleep(300_000)
+            return process
+        }
+        let (result, late) = try contents[1].content.lock.withReadLock {
+            // The first one has a thread of its own and leaves the turn to read to another, which keeps it in the second one.
+            let (early, late) = try contents[0].content.lock.withReadLock { (try allocate("first"), try allocate("second")) }
+            let began = ContinuousClock.now
+            early.waitUntilExit()
+            #expect(early.terminationStatus == 0)
+            let result = try mounted.shell("mkdir folder/early; ls folder")
+            #expect(began.duration(to: .now) < .seconds(2))
+            return (result, late)
+        }
+        #expect(result.text == "early\n")
+        late.waitUntilExit()
+        #expect(late.terminationStatus == 0)
+        for content in contents { content.release() }
+        for file in files { mounted.vault.forget(file, 1) }
+        try mounted.end()
+    }
+
     @Test func contentIsDroppedByOthersThanServingThreads() throws {
         let mounted = try MountedVault()
         try mounted.shell("echo text > file; sync -f .; cat file")

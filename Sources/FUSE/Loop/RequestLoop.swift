@@ -1,7 +1,7 @@
 // Which thread reads the next request, and which serves it.
 //
 // One hot thread reads requests and serves cheap ones itself: waking another thread costs more than most requests. Before a heavy request it wakes another
-// to read on, where that is of use. On more than two CPUs a second reader joins while requests pile up. A thread that has been in one request for too long loses its turn to another (Watch.swift).
+// to read on, where that is of use; else whoever comes free meanwhile takes its turn, so that no CPU waits for a thread to be woken. On more than two CPUs a second reader joins while requests pile up. A thread that has been in one request for too long loses its turn to another (Watch.swift).
 
 import CFUSE
 import Glibc
@@ -135,12 +135,17 @@ import Synchronization
         }
     }
 
-    /// Sleeps until it is the worker's turn.
+    /// Sleeps until it is the worker's turn; takes the turn of a busy one at once.
     /// - Returns: false when the session has ended.
     private func awaitTurn(_ worker: Worker) -> Bool {
         let isOver: Bool? = state.withLock { state in
             if state.ended != nil { return true }
             if worker.isReading.load(ordering: .relaxed) { return false }
+            if let busy = state.workers.first(where: { $0.isReading.load(ordering: .relaxed) && $0.isBusy.load(ordering: .relaxed) }) {
+                busy.isReading.store(false, ordering: .relaxed)
+                worker.isReading.store(true, ordering: .relaxed)
+                return false
+            }
             if state.readers == 0 {
                 worker.isReading.store(true, ordering: .relaxed)
                 state.readers += 1
@@ -192,9 +197,11 @@ import Synchronization
                 streak = hadToWait ? 0 : streak + 1
                 let request = worker.received(count)
                 if request.isWaitedFor { askers.note(request.asker.processID) }
-                if isHeavy(request) {
+                let isHeavy = isHeavy(request)
+                if isHeavy {
                     wakefulness.noteHeavy()
                     if request.isSynchronization || transfers.load(ordering: .relaxed) < options.mostTransfers { relieve(worker) }
+                    worker.isBusy.store(true, ordering: .relaxed)
                 } else {
                     if request.isWaitedFor {
                         small += 1
@@ -206,6 +213,7 @@ import Synchronization
                     }
                 }
                 serve(worker, request, count)
+                if isHeavy { worker.isBusy.store(false, ordering: .relaxed) }
             case .quiet:
                 streak = 0
                 if !retire(worker), !sleepUntilRequest(worker) { small = 0 }

@@ -25,7 +25,7 @@ extension RequestLoop {
                 watchBell.wait()
             }
             var quiet: Int32 = 0
-            while quiet < Self.settling / options.patience, !hasEnded {
+            while quiet < max(1, Self.settling / options.patience), !hasEnded {
                 SystemClock.sleep(nanoseconds: UInt64(options.patience) * 1_000_000)
                 quiet = look(&last) ? 0 : quiet + 1
             }

@@ -10,6 +10,8 @@ import Synchronization
     let number: Int
     /// Whether it is this worker's turn to read requests. Changed under the loop's lock; looked at without it.
     let isReading = Atomic<Bool>(false)
+    /// Whether it serves a heavy request, during which its turn, if it still has it, is another's to take.
+    let isBusy = Atomic<Bool>(false)
     /// Odd while a request is being served; +1 at each beginning and end.
     let progress = Atomic<UInt64>(0)
     /// Where the worker sleeps until it is its turn.

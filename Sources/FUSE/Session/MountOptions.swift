@@ -51,9 +51,9 @@ package struct MountOptions: Sendable {
     package var maxBackground: UInt16 = 64
     /// Most threads that serve.
     package var maxThreads = 32
-    /// So many large reads and writes at a time each have a thread of their own; who takes one more serves it before reading on. Beyond the CPUs, more
-    /// threads only wait for each other, each with its buffers.
-    package var mostTransfers = Thread.cpuCount
+    /// So many large reads and writes at a time each have a thread of their own; who takes one more serves it before reading on, unless another comes
+    /// free: with it they are as many as the CPUs. More threads only wait for each other, each with its buffers.
+    package var mostTransfers = Thread.cpuCount - 1
     /// Most threads that read requests at the same time. With two CPUs one keeps up with what the other CPU's programs ask.
     package var maxReaders = Thread.cpuCount > 2 ? 2 : 1
     /// How long a thread looks for the next request before it sleeps, in nanoseconds.
