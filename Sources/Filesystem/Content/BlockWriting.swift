@@ -9,6 +9,22 @@ extension FileContent {
     /// Groups before one that fails stay written; of the one that fails, what was there before stays readable.
     /// With `replacingTail`, `bytes` are all that their block is to hold from now on.
     func writeBlocks(_ bytes: ByteSpan, at offset: UInt64, replacingTail: Bool = false) throws(Errno) {
+        try writeRuns(bytes, at: offset) { (run: Range<UInt64>, page: SlotPage, isDiskTouched: inout Bool) throws(Errno) in
+            try PageBuffer.withScratch(BlockLayout.blockSize * (1 + run.count)) { (scratch: inout MutableByteSpan) throws(Errno) in
+                // A page of slots, then the sealed blocks: as they stand on disk when the run starts its group.
+                page.bytes.withBytes { scratch.copy($0) }
+                var end = BlockLayout.blockSize
+                for (number, block) in run.enumerated() {
+                    end = BlockLayout.blockSize * (1 + number)
+                    end += try seal(block, bytes, at: offset, replacingTail, page, into: &scratch, blockAt: end)
+                }
+                try writeRun(run, page, scratch.span.slice(0, end), &isDiskTouched)
+            }
+        }
+    }
+
+    /// Makes ready for blocks that cover `bytes`, then has `write` write them, run by run.
+    func writeRuns(_ bytes: ByteSpan, at offset: UInt64, _ write: (Range<UInt64>, SlotPage, inout Bool) throws(Errno) -> Void) throws(Errno) {
         try openRecord()
         let end = offset + UInt64(bytes.count)
         let covering = BlockLayout.blocks(covering: offset..<end)
@@ -16,16 +32,16 @@ extension FileContent {
         if covering.lowerBound > blockCount { mayHaveHoles = true }
         var block = covering.lowerBound
         while block < covering.upperBound {
-            let runEnd = min(covering.upperBound, block + BlockLayout.contiguousSlots(from: block))
+            let run = BlockLayout.run(from: block, in: covering)
             var isDiskTouched = false
             do throws(Errno) {
-                try writeRun(block..<runEnd, bytes, at: offset, replacingTail, &isDiskTouched)
+                try write(run, try slotPage(block.groupOfBlock), &isDiskTouched)
             } catch {
-                if isDiskTouched && !head.isAfterBlocks { settle(afterFailureAt: block..<runEnd) }
+                if isDiskTouched && !head.isAfterBlocks { settle(afterFailureAt: run) }
                 throw error
             }
-            contentSize = max(contentSize, min(end, runEnd << 12))
-            block = runEnd
+            block = run.upperBound
+            contentSize = max(contentSize, min(end, block << 12))
         }
     }
 
@@ -39,24 +55,13 @@ extension FileContent {
         page.hasStaleSlots = false
     }
 
-    /// Seals and writes the part of `bytes` that falls into these blocks, all of one group. `isDiskTouched` tells whether writing had begun when it fails.
-    private func writeRun(_ run: Range<UInt64>, _ bytes: ByteSpan, at offset: UInt64, _ replacingTail: Bool, _ isDiskTouched: inout Bool) throws(Errno) {
-        let page = try slotPage(run.lowerBound.groupOfBlock)
-        let count = Int(run.upperBound - run.lowerBound)
-        try PageBuffer.withScratch(BlockLayout.blockSize * (count + 1)) { (scratch: inout MutableByteSpan) throws(Errno) in
-            // A page of slots, then the sealed blocks: as they stand on disk when the run starts its group.
-            page.bytes.withBytes { scratch.copy($0) }
-            var end = BlockLayout.blockSize
-            for block in run {
-                end = BlockLayout.blockSize * (1 + Int(block - run.lowerBound))
-                end += try seal(block, bytes, at: offset, replacingTail, page, into: &scratch, blockAt: end)
-            }
-            isDiskTouched = true
-            if backing.isJournalled { try reserveLater(page, run) }
-            try writeOut(page, run, scratch.span.slice(0, end))
-            let places = SlotPage.places(of: run)
-            page.bytes.withMutableBytes { $0.copy(scratch.span.slice(places), to: places.lowerBound) }
-        }
+    /// Writes a run, `scratch` being its page of slots and its sealed blocks. `isDiskTouched` tells whether writing had begun when it fails.
+    func writeRun(_ run: Range<UInt64>, _ page: SlotPage, _ scratch: ByteSpan, _ isDiskTouched: inout Bool) throws(Errno) {
+        isDiskTouched = true
+        if backing.isJournalled { try reserveLater(page, run) }
+        try writeOut(page, run, scratch)
+        let places = SlotPage.places(of: run)
+        page.bytes.withMutableBytes { $0.copy(scratch.slice(places), to: places.lowerBound) }
     }
 
     /// What goes through the journal comes to the file when nobody waits for an answer any more: where there is nothing yet, the space is taken now.
@@ -96,7 +101,7 @@ extension FileContent {
     }
 
     /// Seals one block with its new content into `scratch` at `place`, and its slot into the page at the start of it. Returns the sealed length.
-    private func seal(
+    func seal(
         _ block: UInt64, _ bytes: ByteSpan, at offset: UInt64, _ replacingTail: Bool, _ page: SlotPage, into scratch: inout MutableByteSpan,
         blockAt place: Int
     ) throws(Errno) -> Int {
@@ -130,7 +135,7 @@ extension FileContent {
     }
 
     /// The entry that matches a block which is overwritten as a whole; none where nothing matches.
-    private func replacedEntry(_ block: UInt64, _ page: SlotPage) throws(Errno) -> Entry {
+    func replacedEntry(_ block: UInt64, _ page: SlotPage) throws(Errno) -> Entry {
         let slot = page.slot(of: block)
         guard isRecovering, block < blockCount else { return slot.isDamaged ? .empty : slot.current }
         return try withPage { (plain: inout MutableByteSpan) throws(Errno) -> Entry in

@@ -196,13 +196,41 @@ package final class FileContent: @unchecked Sendable {
         if bytes.count == 0 { return }
         let (end, isTooFar) = offset.addingReportingOverflow(UInt64(bytes.count))
         guard !isTooFar, end <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
+        guard bytes.count >= Self.leastSealedAhead else {
+            return try changing(isWriteBack) { () throws(Errno) in try writeInTurn(bytes, at: offset) }
+        }
+        try PageBuffer.withScratch(Self.roomForRuns(of: bytes.count, at: offset)) { (area: inout MutableByteSpan) throws(Errno) in
+            let cipher = sealAhead(bytes, at: offset, into: &area)
+            try write(bytes, at: offset, isWriteBack: isWriteBack, sealedBy: cipher, in: &area)
+        }
+    }
+
+    /// The second half of a large write. `area` is as `sealAhead` has left it; not used if the file has other keys by now, or is no longer in blocks.
+    func write(
+        _ bytes: ByteSpan, at offset: UInt64, isWriteBack: Bool = false, sealedBy cipher: FileCipher?, in area: inout MutableByteSpan
+    ) throws(Errno) {
+        try changing(isWriteBack) { () throws(Errno) in
+            if form == .blocks, let cipher, identity?.cipher === cipher {
+                try writeBlocks(bytes, at: offset, sealedIn: &area)
+            } else {
+                try writeInTurn(bytes, at: offset)
+            }
+        }
+    }
+
+    private func writeInTurn(_ bytes: ByteSpan, at offset: UInt64) throws(Errno) {
+        switch form {
+        case .empty: try writeFirst(bytes, at: offset)
+        case .inline: try writeInline(bytes, at: Int(clamping: offset))
+        case .blocks: try writeBlocks(bytes, at: offset)
+        }
+    }
+
+    /// Runs `body`, which writes; a write-back write leaves the modification time as it was.
+    private func changing(_ isWriteBack: Bool, _ body: () throws(Errno) -> Void) throws(Errno) {
         try changing { () throws(Errno) in
             if isWriteBack { try hideTime() }
-            switch form {
-            case .empty: try writeFirst(bytes, at: offset)
-            case .inline: try writeInline(bytes, at: Int(clamping: offset))
-            case .blocks: try writeBlocks(bytes, at: offset)
-            }
+            try body()
             if !isWriteBack { forgetTime() }
         }
     }

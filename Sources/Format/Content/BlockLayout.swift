@@ -49,6 +49,9 @@ package enum BlockLayout {
     /// How many blocks from `i` on, `i` included, have their slots side by side (and their blocks too): those to the end of its group, 1 to 64.
     @inlinable package static func contiguousSlots(from i: UInt64) -> UInt64 { 64 - ((i &+ 16) & 63) }
 
+    /// The blocks of `range` from `i` on that have their slots side by side. `i` is one of them.
+    @inlinable package static func run(from i: UInt64, in range: Range<UInt64>) -> Range<UInt64> { i..<min(range.upperBound, i + contiguousSlots(from: i)) }
+
     /// Blocks that hold a part of the plain bytes `range`; empty for an empty range.
     @inlinable package static func blocks(covering range: Range<UInt64>) -> Range<UInt64> {
         if range.isEmpty { return (range.lowerBound >> 12)..<(range.lowerBound >> 12) }
