@@ -35,7 +35,7 @@ import Testing
         ] {
             #expect(agreement.used & bit(refused) == 0)
         }
-        #expect(agreement.added == UInt32(FUSE_HANDLE_KILLPRIV_V2))
+        #expect(agreement.added == UInt32(FUSE_HANDLE_KILLPRIV_V2) | UInt32(FUSE_SETXATTR_EXT))
     }
 
     @Test func listsAreAdaptiveOrNotTaken() {
@@ -48,6 +48,7 @@ import Testing
         let agreement = agree { $0.checksPermissions = false }
         #expect(agreement.used & bit(FUSE_CAP_POSIX_ACL) == 0)
         #expect(agreement.used & bit(FUSE_CAP_DONT_MASK) != 0)
+        #expect(!agreement.extendsSetAttribute)
         #expect(agreement.missing == [])
     }
 
@@ -58,7 +59,7 @@ import Testing
     }
 
     @Test func capabilitiesCanBeLeftOut() {
-        for capability in [Capabilities.writeBack, .truncatingOpen, .clearingPrivileges, .explicitInvalidation] {
+        for capability in [Capabilities.writeBack, .truncatingOpen, .clearingPrivileges, .clearingSetGroupID, .explicitInvalidation] {
             let agreement = agree { $0.capabilities.remove(capability) }
             #expect(agreement != agree())
             #expect(agreement.missing == [])

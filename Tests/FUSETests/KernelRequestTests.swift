@@ -53,6 +53,17 @@ import Testing
         #expect(killsPrivileges(rawRequest(FUSE_OPEN, argument: bytes(of: open))))
     }
 
+    @Test func theSetGroupIDBitIsTakenWithAnACL() {
+        func takes(_ operation: fuse_opcode, _ flags: UInt32) -> Bool {
+            var argument = fuse_setxattr_in()
+            argument.setxattr_flags = flags
+            return rawRequest(operation, argument: bytes(of: argument)).withUnsafeBytes { KernelRequest($0.baseAddress!, count: $0.count).takesSetGroupID }
+        }
+        #expect(takes(FUSE_SETXATTR, UInt32(FUSE_SETXATTR_ACL_KILL_SGID)))
+        #expect(!takes(FUSE_SETXATTR, 0))
+        #expect(!takes(FUSE_GETXATTR, UInt32(FUSE_SETXATTR_ACL_KILL_SGID)))
+    }
+
     @Test(arguments: 0..<80) func aShortRequestIsReadWithinItsEnd(count: Int) {
         let request = Array(read(1 << 20).prefix(count))
         #expect(isHeavy(request) == (count >= 40 + 20))

@@ -99,6 +99,31 @@ def corner_modes_of_a_directory(c):
 
 
 @of_several
+def corner_an_acl_takes_the_set_group_id_bit(c):
+    os.chmod(c.top, 0o777)
+    entries = acl((1, 6, EVERYBODY), (2, 4, 3001), (4, 4, EVERYBODY), (16, 4, EVERYBODY), (32, 0, EVERYBODY))
+    for which in (ACCESS, DEFAULT):
+        for group_of in ("a", "b"):
+            for kind, make_one in (("file", make), ("folder", os.mkdir)):
+                for who in ("a", "root"):
+                    path = c.top / f"{which} {group_of} {kind} {who}"
+                    make_one(path)
+                    os.chown(path, c.a.uid, getattr(c, group_of).gid)
+                    for mode in (0o2777, 0o6755, 0o2644, 0o755):
+                        os.chmod(path, mode)
+                        c.say(f"{path.name} {mode:o}", lambda: getattr(c, who)(os.setxattr, path, which, entries))
+                        c.say(f"{path.name} {mode:o} after", lambda: owner_and_mode(path))
+    path = c.top / "named"
+    make(path)
+    os.chown(path, c.a.uid, c.b.gid)
+    for length in (0, 1, 100):
+        c.say(f"value of {length}", lambda: c.a(os.setxattr, path, "user.name", b"v" * length))
+        c.say(f"value of {length} again", lambda: c.a(os.getxattr, path, "user.name"))
+    c.say("create", lambda: c.a(os.setxattr, path, "user.name", b"new", os.XATTR_CREATE))
+    c.say("replace", lambda: c.a(os.setxattr, path, "user.none", b"new", os.XATTR_REPLACE))
+
+
+@of_several
 def corner_changing_owner_and_mode(c):
     os.chmod(c.top, 0o777)
     users = c.a.groups[1]

@@ -20,7 +20,8 @@ func answerInit(_ userData: UnsafeMutableRawPointer?, _ connection: UnsafeMutabl
     unsafe connection.pointee.congestion_threshold = UInt32(options.maxBackground) * 3 / 4
     // Backing file systems keep nanoseconds, or round as they would for any program.
     unsafe connection.pointee.time_gran = 1
-    service.clearsPrivileges.store(agreement.added != 0, ordering: .releasing)
+    service.clearsPrivileges.store(agreement.clearsPrivileges, ordering: .releasing)
+    service.extendsSetAttribute.store(agreement.extendsSetAttribute, ordering: .releasing)
     service.agreement.withLock { $0 = agreement }
     service.logger.debug("agreed with the kernel: \(agreement)")
 }

@@ -28,6 +28,7 @@ func answerSetExtendedAttribute(
         let name = unsafe bytes(of: name)
         try unsafe service.vault.setAttribute(
             name, to: bytes(at: value, count: count), flags: AttributeFlags(rawValue: flags), of: service.inode(node))
+        if Worker.takesSetGroupID, Vault.isOwnAccessControlList(name.array) { try service.takeSetGroupID(of: node, request.caller) }
         service.noteChange(of: node, movesMode: service.movesModeUnseen(name))
         request.succeed()
     } catch {

@@ -1,7 +1,8 @@
 // Set-id bits, which the kernel leaves to the daemon when HANDLE_KILLPRIV_V2 was agreed on.
 //
 // In return the kernel stops asking for `security.capability` at every write. It says with WRITE, OPEN (O_TRUNC) and SETATTR (size) when bits are to go;
-// change of owner clears them in the backing file system already. libfuse 3.14 does not pass those flags on, so they are read from the request itself.
+// change of owner clears them in the backing file system already. With SETXATTR it says so of the set-group-id bit, if SETXATTR_EXT was agreed on.
+// libfuse 3.14 does not pass those flags on, so they are read from the request itself.
 
 import CFUSE
 import Filesystem
@@ -36,6 +37,16 @@ extension Service {
         if cleared == mode { return }
         var change = StatusChange()
         change.mode = cleared & 0o7777
+        _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
+    }
+
+    /// Takes the set-group-id bit, after somebody outside the group has set an object's own ACL.
+    func takeSetGroupID(of node: fuse_ino_t, _ caller: Caller) throws(Errno) {
+        let inode = try inode(node)
+        let mode = try vault.status(of: inode).mode
+        guard mode & FileMode.setGroupID != 0 else { return }
+        var change = StatusChange()
+        change.mode = mode & ~FileMode.setGroupID & 0o7777
         _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
     }
 

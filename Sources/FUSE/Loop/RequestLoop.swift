@@ -260,6 +260,7 @@ import Synchronization
         // After the beginning is told, so that the watch sees it or is woken here (Watch.swift).
         wakeWatch()
         service.serving.add(1, ordering: .sequentiallyConsistent)
+        let count = service.extendsSetAttribute.load(ordering: .relaxed) ? worker.withoutExtension(count) : count
         unsafe worker.serve(count: count, session: session)
         service.serving.subtract(1, ordering: .sequentiallyConsistent)
         guard isInit else { return }

@@ -18,6 +18,7 @@ import Synchronization
     let turn = Doorbell()
     /// The request in hand, for flags in it that libfuse does not pass on.
     fileprivate var request: KernelRequest?
+    fileprivate var takesSetGroupID = false
 
     private let memory: UnsafeMutableRawPointer
     private let memoryCount: Int
@@ -67,6 +68,17 @@ import Synchronization
         progress.add(1, ordering: .sequentiallyConsistent)
     }
 
+    /// Brings a SETXATTR with extended arguments into the form that libfuse expects, and remembers what that has no place for.
+    /// - Returns: how many bytes the request has now.
+    func withoutExtension(_ count: Int) -> Int {
+        let kept = MemoryLayout<fuse_in_header>.size + Int(FUSE_COMPAT_SETXATTR_IN_SIZE)
+        let extended = MemoryLayout<fuse_in_header>.size + MemoryLayout<fuse_setxattr_in>.size
+        guard let request, request.operation == FUSE_SETXATTR, count >= extended else { return count }
+        takesSetGroupID = request.takesSetGroupID
+        unsafe memmove(start + kept, start + extended, count - extended)
+        return count - (extended - kept)
+    }
+
     /// Serves the request in memory: libfuse decodes it and calls back.
     func serve(count: Int, session: OpaquePointer) {
         var buffer = unsafe fuse_buf()
@@ -75,6 +87,7 @@ import Synchronization
         unsafe fuse_session_process_buf(session, &buffer)
         progress.add(1, ordering: .relaxed)
         self.request = nil
+        takesSetGroupID = false
     }
 
     // MARK: the worker of a thread
@@ -95,6 +108,12 @@ import Synchronization
     static var killsPrivileges: Bool {
         guard let held = unsafe pthread_getspecific(slot) else { return false }
         return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.killsPrivileges ?? false }
+    }
+
+    /// Whether the request that the calling thread serves asks for the set-group-id bit to be taken, should it set an access ACL.
+    static var takesSetGroupID: Bool {
+        guard let held = unsafe pthread_getspecific(slot) else { return false }
+        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.takesSetGroupID }
     }
 
     /// Who asks with the request that the calling thread serves.

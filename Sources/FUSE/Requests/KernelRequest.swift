@@ -57,6 +57,11 @@ import Glibc
         }
     }
 
+    /// Whether the kernel asks the daemon to take the set-group-id bit, should this request set an access ACL. Only of a request with extended arguments.
+    var takesSetGroupID: Bool {
+        operation == FUSE_SETXATTR && (argument(\fuse_setxattr_in.setxattr_flags) ?? 0) & UInt32(FUSE_SETXATTR_ACL_KILL_SGID) != 0
+    }
+
     /// Whether the kernel asks the daemon to clear set-id bits with this request (HANDLE_KILLPRIV_V2).
     var killsPrivileges: Bool {
         switch operation {

@@ -20,6 +20,7 @@ import Synchronization
     let agreement = Mutex<Agreement?>(nil)
     /// Whether the daemon clears set-id bits itself (Callbacks/Privileges.swift). Set with the agreement.
     let clearsPrivileges = Atomic<Bool>(false)
+    let extendsSetAttribute = Atomic<Bool>(false)
     /// Unique number of the INIT request whose reply is still to be completed (Session/KernelChannel.swift); 0 when there is none.
     let pendingInit = Atomic<UInt64>(0)
     /// What the kernel offered in its INIT request, in the protocol's own bits, of which libfuse knows some.

@@ -27,7 +27,7 @@ struct Agreement: Equatable {
         var wanted = options.capabilities
         if !options.isWriteBack || options.readOnly { wanted.remove(.writeBack) }
         // With them the kernel checks permissions, whatever it was told at mounting; without them it still passes them on as attributes.
-        if !options.checksPermissions { wanted.remove(.accessControlLists) }
+        if !options.checksPermissions { wanted.subtract([.accessControlLists, .clearingSetGroupID]) }
         if !options.keepsCaches { wanted.subtract([.cachedLinks, .explicitInvalidation]) }
 
         for (capability, bits) in Self.bits where wanted.contains(capability) {
@@ -42,15 +42,20 @@ struct Agreement: Equatable {
         }
         // Vaults that others change: the kernel compares times and drops what it kept.
         if !options.keepsCaches { used |= capable & UInt32(FUSE_CAP_AUTO_INVAL_DATA) }
-        if wanted.contains(.clearingPrivileges) {
-            if offered & UInt32(FUSE_HANDLE_KILLPRIV_V2) != 0 {
-                added = UInt32(FUSE_HANDLE_KILLPRIV_V2)
-            } else {
-                missing.insert(.clearingPrivileges)
-            }
+        for (capability, bit) in Self.addedBits where wanted.contains(capability) {
+            if offered & bit != 0 { added |= bit } else { missing.insert(capability) }
         }
     }
 
+    var clearsPrivileges: Bool { added & UInt32(FUSE_HANDLE_KILLPRIV_V2) != 0 }
+    /// Whether SETXATTR comes with flags of its own, which libfuse does not expect.
+    var extendsSetAttribute: Bool { added & Self.extendedSetAttribute != 0 }
+
+    private static let extendedSetAttribute = UInt32(FUSE_SETXATTR_EXT)
+    /// The protocol's bits of the capabilities that libfuse does not know.
+    private static let addedBits: [(Capabilities, UInt32)] = [
+        (.clearingPrivileges, UInt32(FUSE_HANDLE_KILLPRIV_V2)), (.clearingSetGroupID, extendedSetAttribute),
+    ]
     private static let acl = UInt32(FUSE_CAP_POSIX_ACL)
     private static let ownMask = UInt32(FUSE_CAP_DONT_MASK)
 

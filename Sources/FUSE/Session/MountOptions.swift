@@ -102,6 +102,9 @@ package struct Capabilities: OptionSet, Sendable, Hashable {
     /// The daemon clears set-id bits, and is not asked for capabilities at every write.
     package static let clearingPrivileges = Self(rawValue: 1 << 9)
 
+    /// The daemon takes the set-group-id bit when somebody outside the group sets an ACL.
+    package static let clearingSetGroupID = Self(rawValue: 1 << 10)
+
     /// Every one of them.
-    package static let all = Self(rawValue: (1 << 10) - 1)
+    package static let all = Self(rawValue: (1 << 11) - 1)
 }

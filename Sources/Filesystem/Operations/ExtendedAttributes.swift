@@ -23,9 +23,9 @@ extension Vault {
     }
 
     /// Whether the attribute of this name is a POSIX ACL.
-    package static func isAccessControlList(_ name: [UInt8]) -> Bool {
-        name == Array("system.posix_acl_access".utf8) || name == Array("system.posix_acl_default".utf8)
-    }
+    package static func isAccessControlList(_ name: [UInt8]) -> Bool { isOwnAccessControlList(name) || name == Array("system.posix_acl_default".utf8) }
+    /// Whether it is one that says who may do what with the object itself.
+    package static func isOwnAccessControlList(_ name: [UInt8]) -> Bool { name == Array("system.posix_acl_access".utf8) }
 
     private static func isCapability(_ name: ByteSpan) -> Bool {
         // By length first: the kernel asks for this one at every write.
