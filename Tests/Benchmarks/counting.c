@@ -1,6 +1,7 @@
 // Preloaded into the daemon by costs.py: counts what its serving threads ask of malloc, memcpy and libcrypto, in a file that others may look at.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -65,7 +66,7 @@ void *aligned_alloc(size_t boundary, size_t size) {
 int posix_memalign(void **place, size_t boundary, size_t size) {
     count(allocations);
     void *memory = __libc_memalign(boundary, size);
-    if (!memory) return 12;
+    if (!memory) return ENOMEM;
     *place = memory;
     return 0;
 }

@@ -4,12 +4,10 @@ import ctypes
 import errno
 import mmap
 import os
-import shutil
-import subprocess
 from collections import Counter
 from pathlib import Path
 
-from vault import Failure
+from vault import preloading
 
 HERE = Path(__file__).resolve().parent
 EVER = (1 << 64) - 1
@@ -27,17 +25,13 @@ class Faults:
     """Counts the daemon's calls, and makes some of them fail."""
 
     def __init__(self, vault):
-        library, page = vault.base / "fail.so", vault.base / "control"
-        built = subprocess.run([shutil.which("cc") or "clang", "-O1", "-shared", "-fPIC", "-o", library, HERE / "fail.c", "-ldl"], capture_output=True, text=True)
-        if built.returncode != 0:
-            raise Failure(f"fail.c: {built.stderr}")
+        page = vault.base / "control"
         page.write_bytes(bytes(ctypes.sizeof(Control)))
         self.file = open(page, "r+b")
         self.memory = mmap.mmap(self.file.fileno(), 0)
         self.page = Control.from_buffer(self.memory)
         self.device = os.stat(vault.disk).st_dev
-        others = os.environ.get("LD_PRELOAD")
-        self.loaded = {"LD_PRELOAD": f"{others}:{library}" if others else str(library), "FAIL_CONTROL": str(page)}
+        self.loaded = preloading(HERE / "fail.c", vault.base) | {"FAIL_CONTROL": str(page)}
         self.calls = Counter()
 
     def arm(self, error=errno.EIO, first=0, last=0):

@@ -31,22 +31,22 @@ extension Service {
     /// those of every caller but root lose them, as on a disk file system.
     func clearPrivilegesBeforeChange(of node: fuse_ino_t, _ caller: Caller) throws(Errno) {
         guard clearsPrivileges.load(ordering: .relaxed), caller.userID != 0 else { return }
-        let inode = try inode(node)
-        let mode = try vault.status(of: inode).mode
-        let cleared = Self.withoutPrivileges(mode)
-        if cleared == mode { return }
-        var change = StatusChange()
-        change.mode = cleared & 0o7777
-        _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
+        try changeMode(of: node, caller, Self.withoutPrivileges)
     }
 
     /// Takes the set-group-id bit, after somebody outside the group has set an object's own ACL.
     func takeSetGroupID(of node: fuse_ino_t, _ caller: Caller) throws(Errno) {
+        try changeMode(of: node, caller) { $0 & ~FileMode.setGroupID }
+    }
+
+    /// Gives an object the mode that `cleared` makes of its own, if that is another.
+    private func changeMode(of node: fuse_ino_t, _ caller: Caller, _ cleared: (UInt32) -> UInt32) throws(Errno) {
         let inode = try inode(node)
         let mode = try vault.status(of: inode).mode
-        guard mode & FileMode.setGroupID != 0 else { return }
+        let new = cleared(mode)
+        if new == mode { return }
         var change = StatusChange()
-        change.mode = mode & ~FileMode.setGroupID & 0o7777
+        change.mode = new & 0o7777
         _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
     }
 

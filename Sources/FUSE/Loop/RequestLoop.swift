@@ -1,7 +1,8 @@
 // Which thread reads the next request, and which serves it.
 //
 // One hot thread reads requests and serves cheap ones itself: waking another thread costs more than most requests. Before a heavy request it wakes another
-// to read on, where that is of use; else whoever comes free meanwhile takes its turn, so that no CPU waits for a thread to be woken. On more than two CPUs a second reader joins while requests pile up. A thread that has been in one request for too long loses its turn to another (Watch.swift).
+// to read on, where that is of use; else whoever comes free meanwhile takes its turn, so that no CPU waits for a thread to be woken. On more than two CPUs
+// a second reader joins while requests pile up. A thread that has been in one request for too long loses its turn to another (Watch.swift).
 
 import CFUSE
 import Glibc

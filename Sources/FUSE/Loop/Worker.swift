@@ -18,6 +18,7 @@ import Synchronization
     let turn = Doorbell()
     /// The request in hand, for flags in it that libfuse does not pass on.
     fileprivate var request: KernelRequest?
+    /// What the request in hand said before `withoutExtension`.
     fileprivate var takesSetGroupID = false
 
     private let memory: UnsafeMutableRawPointer
@@ -104,23 +105,19 @@ import Synchronization
     /// Whether the calling thread serves requests: it may then not wait for the kernel.
     static var isServingThread: Bool { unsafe pthread_getspecific(slot) != nil }
 
-    /// Whether the request that the calling thread serves asks for set-id bits to be cleared.
-    static var killsPrivileges: Bool {
-        guard let held = unsafe pthread_getspecific(slot) else { return false }
-        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.killsPrivileges ?? false }
+    private static func ofThisThread<R>(_ body: (Worker) -> R?) -> R? {
+        guard let held = unsafe pthread_getspecific(slot) else { return nil }
+        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { body($0) }
     }
+
+    /// Whether the request that the calling thread serves asks for set-id bits to be cleared.
+    static var killsPrivileges: Bool { ofThisThread { $0.request?.killsPrivileges } ?? false }
 
     /// Whether the request that the calling thread serves asks for the set-group-id bit to be taken, should it set an access ACL.
-    static var takesSetGroupID: Bool {
-        guard let held = unsafe pthread_getspecific(slot) else { return false }
-        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.takesSetGroupID }
-    }
+    static var takesSetGroupID: Bool { ofThisThread { $0.takesSetGroupID } ?? false }
 
     /// Who asks with the request that the calling thread serves.
-    fileprivate static var asker: (userID: UInt32, processID: Int32)? {
-        guard let held = unsafe pthread_getspecific(slot) else { return nil }
-        return unsafe Unmanaged<Worker>.fromOpaque(held)._withUnsafeGuaranteedRef { $0.request?.asker }
-    }
+    fileprivate static var asker: (userID: UInt32, processID: Int32)? { ofThisThread { $0.request?.asker } }
 }
 
 /// For whom a thread works.

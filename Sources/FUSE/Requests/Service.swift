@@ -20,6 +20,7 @@ import Synchronization
     let agreement = Mutex<Agreement?>(nil)
     /// Whether the daemon clears set-id bits itself (Callbacks/Privileges.swift). Set with the agreement.
     let clearsPrivileges = Atomic<Bool>(false)
+    /// Whether SETXATTR comes in a form that libfuse does not expect (Loop/Worker.swift). Set with the agreement.
     let extendsSetAttribute = Atomic<Bool>(false)
     /// Unique number of the INIT request whose reply is still to be completed (Session/KernelChannel.swift); 0 when there is none.
     let pendingInit = Atomic<UInt64>(0)

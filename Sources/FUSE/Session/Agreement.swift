@@ -47,14 +47,15 @@ struct Agreement: Equatable {
         }
     }
 
-    var clearsPrivileges: Bool { added & UInt32(FUSE_HANDLE_KILLPRIV_V2) != 0 }
+    var clearsPrivileges: Bool { added & Self.killingPrivileges != 0 }
     /// Whether SETXATTR comes with flags of its own, which libfuse does not expect.
     var extendsSetAttribute: Bool { added & Self.extendedSetAttribute != 0 }
 
+    private static let killingPrivileges = UInt32(FUSE_HANDLE_KILLPRIV_V2)
     private static let extendedSetAttribute = UInt32(FUSE_SETXATTR_EXT)
     /// The protocol's bits of the capabilities that libfuse does not know.
     private static let addedBits: [(Capabilities, UInt32)] = [
-        (.clearingPrivileges, UInt32(FUSE_HANDLE_KILLPRIV_V2)), (.clearingSetGroupID, extendedSetAttribute),
+        (.clearingPrivileges, killingPrivileges), (.clearingSetGroupID, extendedSetAttribute),
     ]
     private static let acl = UInt32(FUSE_CAP_POSIX_ACL)
     private static let ownMask = UInt32(FUSE_CAP_DONT_MASK)

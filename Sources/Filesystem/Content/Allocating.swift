@@ -95,9 +95,9 @@ extension FileContent {
     private func punchGroups(_ blocks: Range<UInt64>) throws(Errno) {
         var block = blocks.lowerBound
         while block < blocks.upperBound {
-            let runEnd = min(blocks.upperBound, block + BlockLayout.contiguousSlots(from: block))
-            try punch(block..<runEnd)
-            block = try nextStored(from: runEnd)
+            let run = BlockLayout.run(from: block, in: blocks)
+            try punch(run)
+            block = try nextStored(from: run.upperBound)
         }
     }
 

@@ -11,20 +11,15 @@ extension FileContent {
     /// Writes of fewer bytes are sealed when it is their turn.
     static let leastSealedAhead = 32 * BlockLayout.blockSize
 
-    /// Room for the runs of a write as `sealAhead` lays them out: for each a page of slots, then its blocks. In bytes.
+    /// Room for the runs of a write as `sealAhead` lays them out: for each a page of slots, then its blocks. In bytes; `count` is not 0.
     static func roomForRuns(of count: Int, at offset: UInt64) -> Int {
         let covering = BlockLayout.blocks(covering: offset..<offset + UInt64(count))
-        var pages = 0, block = covering.lowerBound
-        while block < covering.upperBound {
-            let run = BlockLayout.run(from: block, in: covering)
-            pages += 1 + run.count
-            block = run.upperBound
-        }
-        return pages * BlockLayout.blockSize
+        let groups = (covering.upperBound - 1).groupOfBlock - covering.lowerBound.groupOfBlock + 1
+        return (covering.count + Int(groups)) * BlockLayout.blockSize
     }
 
     /// Seals the blocks that `bytes` cover as a whole into `area`, run after run, and their current entries into the slots before them.
-    /// Without the lock: whoever calls has the file open, and keys are not forgotten before it is closed.
+    /// The lock is held only to learn the keys: whoever calls has the file open, and they are not forgotten before it is closed.
     /// - Returns: what has sealed them; nil where there is nothing to seal with yet, or that fails.
     func sealAhead(_ bytes: ByteSpan, at offset: UInt64, into area: inout MutableByteSpan) -> FileCipher? {
         let known = lock.withReadLock { form == .blocks && !isUnknown && !isResting.load(ordering: .relaxed) ? identity?.cipher : nil }

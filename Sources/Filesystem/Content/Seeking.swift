@@ -20,10 +20,10 @@ extension FileContent {
         var block = offset >> 12
         while block < blockCount {
             let page = try slotPage(block.groupOfBlock)
-            let end = min(blockCount, block + BlockLayout.contiguousSlots(from: block))
-            for candidate in block..<end where !page.isHole(candidate..<candidate + 1) { return max(offset, candidate << 12) }
-            guard end < blockCount, let next = try nextStoredGroup(from: end.groupOfBlock) else { break }
-            block = max(end, next.firstBlockOfGroup)
+            let run = BlockLayout.run(from: block, in: 0..<blockCount)
+            for candidate in run where !page.isHole(candidate..<candidate + 1) { return max(offset, candidate << 12) }
+            guard run.upperBound < blockCount, let next = try nextStoredGroup(from: run.upperBound.groupOfBlock) else { break }
+            block = max(run.upperBound, next.firstBlockOfGroup)
         }
         throw .noDeviceOrAddress
     }
@@ -32,9 +32,9 @@ extension FileContent {
         var block = offset >> 12
         while block < blockCount {
             let page = try slotPage(block.groupOfBlock)
-            let end = min(blockCount, block + BlockLayout.contiguousSlots(from: block))
-            for candidate in block..<end where page.isHole(candidate..<candidate + 1) { return max(offset, candidate << 12) }
-            block = end
+            let run = BlockLayout.run(from: block, in: 0..<blockCount)
+            for candidate in run where page.isHole(candidate..<candidate + 1) { return max(offset, candidate << 12) }
+            block = run.upperBound
         }
         return contentSize
     }

@@ -24,14 +24,12 @@ import Testing
 
     /// Seals `bytes` ahead, lets `between` change the file, then writes them.
     private func write(_ bytes: [UInt8], at offset: Int, after between: () throws -> Void) throws -> Bool {
-        var isSealed = false
         var area = [UInt8](repeating: 0xEE, count: FileContent.roomForRuns(of: bytes.count, at: UInt64(offset)))
         var span = area.mutableSpan
         let cipher = content.sealAhead(bytes.span, at: UInt64(offset), into: &span)
-        isSealed = cipher != nil
         try between()
         try content.write(bytes.span, at: UInt64(offset), sealedBy: cipher, in: &span)
-        return isSealed
+        return cipher != nil
     }
 
     private func slot(of block: UInt64) throws -> Slot {
