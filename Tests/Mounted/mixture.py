@@ -92,7 +92,10 @@ def change(history, choice, thing):
     elif mood < 0.75:
         history.truncate(thing, choice.choice([0, size // 2, max(0, size - 10), size + 1, min(size + 100000, 1 << 20)]))
     elif mood < 0.8 and size > 0:
-        history.punch(thing, choice.randrange(size), count)
+        place = choice.randrange(size)
+        history.punch(thing, place, count)
+        if choice.random() < 0.5:
+            history.write(thing, place, text(choice, choice.choice([700, 9000])))
     elif mood < 0.95:
         history.fsync(thing)
     elif len(history.files) > 2:

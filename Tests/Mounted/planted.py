@@ -87,10 +87,11 @@ def plant_rights(folder, is_root):
             write(path, b"owned")
             os.chown(path, user, group)
         os.chown(inner, 3001, 3002)
-        path = os.path.join(folder, b"capability")
-        write(path, b"\x7fELF not really")
-        os.chmod(path, 0o755)
-        os.setxattr(path, b"security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
+        for name, size in ((b"capability", 1), (b"capability of a larger program", 1000)):
+            path = os.path.join(folder, name)
+            write(path, b"\x7fELF not really" * size)
+            os.chmod(path, 0o755)
+            os.setxattr(path, b"security.capability", struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0))
 
 
 def plant_times(top, source):

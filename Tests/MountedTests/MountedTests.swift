@@ -104,7 +104,7 @@ import Testing
     func powerCut() throws {
         let run = try ScriptRun("PowerCut/powercut.py", "--jobs", "2", "--states", "60", "--mounted", "1", "--seed", "1")
         #expect(run.status == 0, "\(run.tail)")
-        #expect(run.output.contains("1440 states, 0 wrong"), "it did not look at every state")
+        #expect(run.output.contains("1560 states, 0 wrong"), "it did not look at every state")
     }
 
     @Test("A power cut takes no more than SECURITY.md says of a vault without a journal")

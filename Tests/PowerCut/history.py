@@ -89,6 +89,9 @@ class History:
         """What a power cut leaves of it is not verified: only how `check` calls that."""
         os.setxattr(self.files[thing], name, value)
 
+    def remove_attribute(self, thing, name):
+        os.removexattr(self.files[thing], name)
+
     def mkdir(self, path):
         self.do("mkdir", lambda: os.mkdir(self.place(path)), path=path)
 

@@ -144,6 +144,45 @@ def punched(history, choice):
             history.fsync(file)
 
 
+def refilled(history, choice):
+    """Holes past what was synced, in a file with records, filled again before anything is synced."""
+    for number in range(3):
+        file, size = history.create(f"refilled {number}"), 10 * BLOCK
+        history.write(file, 0, text(choice, size))
+        history.fsync(file)
+        for _ in range(4):
+            history.write(file, choice.randrange(size), text(choice, choice.choice([20, BLOCK])))
+            grown = size + choice.choice([70, 130]) * BLOCK
+            history.write(file, size, text(choice, grown - size))
+            begin = choice.randrange(max(size, 50 * BLOCK), grown - 3 * BLOCK) // BLOCK * BLOCK
+            history.punch(file, begin, choice.choice([BLOCK, 3 * BLOCK, 40 * BLOCK]))
+            if choice.random() < 0.2:
+                history.fsync(file)
+            history.write(file, begin, text(choice, choice.choice([BLOCK, 2 * BLOCK, 5000])))
+            if choice.random() < 0.8:
+                history.fsync(file)
+            size = history.size(file)
+
+
+def unattributed(history, choice):
+    """Empty files that have a header for the sake of attributes, which are removed before anything is written."""
+    for number in range(12):
+        file = history.create(f"plain again {number}")
+        if choice.random() < 0.3:
+            history.write(file, 0, text(choice, choice.choice([100, 9000])))
+        history.set_attribute(file, "user.kind", b"value")
+        if choice.random() < 0.5:
+            history.truncate(file, 0)
+        if choice.random() < 0.8:
+            history.fsync(file)
+        history.remove_attribute(file, "user.kind")
+        if choice.random() < 0.3:
+            history.fsync(file)
+        history.write(file, 0, text(choice, choice.choice([100, 2000, 9000])))
+        if choice.random() < 0.8:
+            history.fsync(file)
+
+
 def many(history, choice):
     """Many files of which each has records, synced in turns: more than one journal file holds, if that is small."""
     files = []
@@ -161,4 +200,4 @@ def many(history, choice):
             history.fsync(choice.choice(files))
 
 
-JOURNAL_WORKLOADS = {work.__name__.replace("_", "-"): work for work in (bypass, cut_append, inline_growth, rewrite, reborn, punched, many)}
+JOURNAL_WORKLOADS = {work.__name__.replace("_", "-"): work for work in (bypass, cut_append, inline_growth, rewrite, reborn, punched, refilled, unattributed, many)}

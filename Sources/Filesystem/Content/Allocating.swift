@@ -126,9 +126,11 @@ extension FileContent {
         let page = try slotPage(run.lowerBound.groupOfBlock)
         if page.isHole(run) && !isRecovering { return }
         do throws(Errno) {
+            let start = BlockLayout.blockOffset(of: run.lowerBound), count = UInt64(run.count) << 12
             page.clear(run)
+            if backing.isJournalled { protection?.prepareZero(upTo: start + count) }
             try writeSlots(of: page, run)
-            try backing.zeroLater(BlockLayout.blockOffset(of: run.lowerBound), count: UInt64(run.count) << 12)
+            try backing.zeroLater(start, count: count)
         } catch {
             settle(afterFailureAt: run)
             throw error

@@ -80,8 +80,18 @@ struct BackingFile: Sendable {
     func truncate(to length: UInt64) throws(Errno) {
         try probe?.allow(.truncate, at: length, count: 0)
         guard let protection, isJournalled else { return try descriptor.truncate(to: length) }
-        try protection.prepareLength(length, isCut: length < self.length())
-        try protection.directly { () throws(Errno) in try descriptor.truncate(to: length) }
+        let before = try self.length(), isCut = length < before
+        do throws(Errno) {
+            try protection.prepareLength(length, isCut: isCut)
+            try protection.directly { () throws(Errno) in try descriptor.truncate(to: length) }
+        } catch {
+            // Whoever is told that nothing was cut counts on it: no record of the cut may be left for the next mount.
+            if isCut {
+                try? protection.release()
+                protection.protect(before)
+            }
+            throw error
+        }
     }
 
     /// Makes content and length durable.

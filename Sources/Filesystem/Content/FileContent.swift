@@ -52,8 +52,9 @@ package final class FileContent: @unchecked Sendable {
     var isSettlingDue = false
     /// It was so when it was opened: its length did not tell the size.
     var wasLonger = false
-    /// Whether set-id bits are kept by a caller.
+    /// Whether set-id bits are kept by a caller, and the capability.
     var isKeepingSetID = false
+    var isKeepingCapability = false
     /// The modification time that the daemon's own writes have hidden.
     var hiddenTime: Timestamp? { didSet { protection?.shownTime = hiddenTime } }
 
@@ -63,6 +64,7 @@ package final class FileContent: @unchecked Sendable {
     let changes = Atomic<UInt64>(0)
     let hasHiddenTime = Atomic<Bool>(false)
     let mayHaveSetID = Atomic<Bool>(true)
+    let mayHaveCapability: Atomic<Bool>
     let isResting = Atomic<Bool>(false)
     let mayBeUnknown = Atomic<Bool>(false)
 
@@ -110,6 +112,7 @@ package final class FileContent: @unchecked Sendable {
         protection = context.journal.map { FileProtection(descriptor, journal: $0, access: context.access, place: label.place) }
         backing = BackingFile(descriptor, protection: protection)
         isSalvaging = false
+        mayHaveCapability = Atomic(false)
         self.context = context
         opener = context.asker
         self.policyKey = policyKey
@@ -124,6 +127,7 @@ package final class FileContent: @unchecked Sendable {
         self.backing = backing
         protection = backing.protection
         self.isSalvaging = isSalvaging
+        mayHaveCapability = Atomic(true)
         self.context = context
         self.policyKey = policyKey
         opener = context.asker
@@ -262,7 +266,7 @@ package final class FileContent: @unchecked Sendable {
                     isSettlingDue = false
                     try finishUnfinished()
                 }
-                return try keepingSetID(body)
+                return try keepingPrivileges(body)
             }
         }
     }

@@ -67,12 +67,13 @@ extension FileContent {
         }
     }
 
-    /// A new data key; the file id stays if attributes are sealed for it. Returns it with the backing length there is.
+    /// A new data key. The file id stays where there is a header: attributes may be sealed for it, and the journal finds the file by it.
+    /// Returns what the file is now, with the backing length there is.
     private func takeNewKey(isInline: Bool) throws(Errno) -> (identity: Identity, length: UInt64) {
         let hadHeader = identity != nil
         isUnfinished = false
         let fileID: FileID
-        if let old = identity?.header.fileID, try backing.hasSealedAttributes() {
+        if let old = identity?.header.fileID {
             fileID = old
         } else {
             do throws(FormatError) { fileID = try FileID.random() } catch { throw refused(error, "file id") }

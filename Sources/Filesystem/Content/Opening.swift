@@ -9,7 +9,10 @@ extension FileContent {
     /// Sets everything from what is on disk (`finishUnfinished` is for what a crash left there). Called before the object is shared, or with the lock held for writing.
     func load() throws(Errno) {
         try withPage { (page: inout MutableByteSpan) throws(Errno) in
-            let count = try backing.read(into: &page, at: 0)
+            let count: Int
+            do throws(Errno) { count = try backing.read(into: &page, at: 0) } catch {
+                throw error == .illegalSeek ? damaged("is no regular file") : error
+            }
             try load(page.span, count)
         }
     }

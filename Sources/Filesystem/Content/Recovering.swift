@@ -60,7 +60,7 @@ extension FileContent {
     func finishUnfinished() throws(Errno) {
         guard isWritable, isLengthDue || isRecovering else { return }
         try context.willChange()
-        try keepingSetID { () throws(Errno) in try setLengthAndBlocks() }
+        try keepingPrivileges { () throws(Errno) in try setLengthAndBlocks() }
     }
 
     private func setLengthAndBlocks() throws(Errno) {

@@ -1,11 +1,41 @@
-// Set-id bits, which the kernel takes at each write of an ordinary user's daemon.
+// What the kernel takes from a file at each write: set-id bits at that of an ordinary user's daemon, the capability of a program at any.
 
 import POSIX
 
 extension FileContent {
-    /// Runs `body`, which writes to the backing file, so that set-id bits outlast it. A program's own write that is to take them has done so
-    /// before (`clearPrivilegesBeforeWrite`); sealing and writing back are none. With the lock held for writing.
-    func keepingSetID<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+    static let capability = AttributeName(fixed: "security.capability")
+
+    /// Runs `body`, which writes to the backing file, so that set-id bits and capability outlast it. A program's own write that is to take them has done so
+    /// before (`clearPrivilegesBeforeWrite`; the kernel asks for the capability, and removes it); sealing and writing back are none.
+    /// With the lock held for writing.
+    func keepingPrivileges<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        guard !isKeepingCapability, mayHaveCapability.load(ordering: .acquiring) else { return try keepingSetID(body) }
+        let kept = KeptCapability(of: backing.descriptor)
+        noteCapability(kept != nil)
+        guard let kept else { return try keepingSetID(body) }
+        isKeepingCapability = true
+        defer {
+            isKeepingCapability = false
+            do throws(Errno) { try kept.giveBack() } catch { context.log.failed("giving \(label) its capability back", error) }
+        }
+        return try keepingSetID(body)
+    }
+
+    private func noteCapability(_ isThere: Bool) {
+        mayHaveCapability.store(isThere, ordering: .releasing)
+        protection?.mayHaveCapability.store(isThere, ordering: .releasing)
+    }
+
+    /// Runs `body`, which sets or removes the capability, while nobody here writes to the file and would give the old one back.
+    func changingCapability(_ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) {
+        try lock.withWriteLock { () throws(Errno) in
+            defer { noteCapability(true) }
+            guard let protection else { return try body(backing.descriptor) }
+            try protection.untimed { () throws(Errno) in try body(backing.descriptor) }
+        }
+    }
+
+    private func keepingSetID<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         guard context.access.isNeeded, !isKeepingSetID, mayHaveSetID.load(ordering: .acquiring) else { return try body() }
         // First, so that a change of mode after the look is not missed.
         mayHaveSetID.store(false, ordering: .sequentiallyConsistent)
@@ -16,9 +46,29 @@ extension FileContent {
         return try context.access.keepingSetID(of: backing.descriptor, body)
     }
 
-    /// The mode was changed: there may be set-id bits now.
+    /// Mode, owner or an attribute was changed: there may be set-id bits now, and a sync has to go to the file.
     func noteMode() {
         mayHaveSetID.store(true, ordering: .releasing)
         protection?.noteMetadata()
+    }
+}
+
+/// The capability of a backing file before the daemon writes to it.
+struct KeptCapability {
+    private let descriptor: SharedDescriptor
+    private let value: [UInt8]
+
+    /// Nil where there is none.
+    init?(of descriptor: SharedDescriptor) {
+        guard let value = try? descriptor.attribute(FileContent.capability) else { return nil }
+        (self.descriptor, self.value) = (descriptor, value)
+    }
+
+    /// - Throws: `EPERM` for an ordinary user, who can give no file a capability.
+    func giveBack() throws(Errno) {
+        do throws(Errno) { try descriptor.setAttribute(FileContent.capability, value.span, flags: .create) } catch {
+            // Nothing was written.
+            if error != .exists { throw error }
+        }
     }
 }

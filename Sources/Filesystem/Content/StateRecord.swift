@@ -69,9 +69,10 @@ extension FileContent {
             protection?.protect(backingLength)
             guard record.isOpen, identity != nil else { return protection?.isLive == true ? changeCounter : nil }
             if isRecovering {
-                guard contentSize <= Self.recoveryLimit else { return nil }
+                // It stays in RECOVER, but not before what waits for it is made in the file: afterwards nobody here knows of it any more.
+                guard contentSize <= Self.recoveryLimit else { return protection?.isLive == true ? changeCounter : nil }
                 try journalling { () throws(Errno) in
-                    try keepingSetID { () throws(Errno) in
+                    try keepingPrivileges { () throws(Errno) in
                         try hideTime()
                         try settleForSealing()
                     }
@@ -99,7 +100,7 @@ extension FileContent {
             guard changeCounter == counter else { return .changed }
             if isRecovering || isLengthDue { return .staysOpen }
             if try backing.status().linkCount == 0 { return .unlinked }
-            try keepingSetID { () throws(Errno) in
+            try keepingPrivileges { () throws(Errno) in
                 try hideTime()
                 try writeRecord(isOpen: false)
                 publish()

@@ -34,8 +34,7 @@ extension FileContent {
     /// Nothing happens to the file in between: its id would change with its first write.
     package func settingAttribute<R>(_ body: (FileID, SharedDescriptor) throws(Errno) -> R) throws(Errno) -> R {
         try changing { () throws(Errno) -> R in
-            protection?.noteMetadata()
-            return try body(headerForAttributes(), backing.descriptor)
+            try body(headerForAttributes(), backing.descriptor)
         }
     }
 

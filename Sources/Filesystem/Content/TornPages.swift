@@ -107,7 +107,7 @@ extension FileContent {
                     throw refused(error, "sealing the state record")
                 }
                 let time = try backing.status().modificationTime
-                try keepingSetID { () throws(Errno) in try backing.writeSealed(page.span.slice(0, BlockLayout.sectorSize), at: BlockLayout.stateOffset) }
+                try keepingPrivileges { () throws(Errno) in try backing.writeSealed(page.span.slice(0, BlockLayout.sectorSize), at: BlockLayout.stateOffset) }
                 try backing.setModificationTime(.set(time))
             }
             record.generation = marked.generation

@@ -61,6 +61,9 @@ final class InodeTable: Sendable {
     /// The inode of a backing object, if there is one; not counted.
     func known(_ key: InodeKey) -> Inode? { state.withLock { $0.byKey[key]?.known } }
 
+    /// Those with a name that the kernel has not taken back.
+    var inodes: [Inode] { state.withLock { $0.byKey.values.compactMap(\.held) } }
+
     /// How many the kernel knows, or did a short while ago.
     var count: Int { state.withLock { $0.byKey.count } }
 
@@ -87,6 +90,10 @@ final class InodeTable: Sendable {
     /// A removal that was announced by `detach` has failed: the object is what its number stands for after all.
     func attach(_ inode: Inode) {
         state.withLock { (state: inout State) in
+            // Somebody has looked the name up meanwhile, and the kernel may know that one by now.
+            if let other = state.byKey[inode.key]?.known, other !== inode, other.lookups.load(ordering: .relaxed) > 0 {
+                state.nameless[ObjectIdentifier(other)] = other
+            }
             let isHeld = state.nameless.removeValue(forKey: ObjectIdentifier(inode)) != nil
             state.byKey[inode.key] = Holding(known: inode, held: isHeld ? inode : nil)
         }

@@ -125,6 +125,17 @@ final class RegularFile: Sendable {
         if let toSeal { handOver(toSeal, inode, vault) }
     }
 
+    /// At the end of the mount: nobody comes any more to give back what he has taken into use.
+    func handOver(of inode: Inode, in vault: Vault) {
+        let toSeal = use.withLock { (use: inout Use) -> FileContent? in
+            (use.handles, use.writers) = (0, 0)
+            guard let content = use.content, !use.isQueued, Self.isToSeal(use, content) else { return nil }
+            use.isQueued = true
+            return content
+        }
+        if let toSeal { handOver(toSeal, inode, vault) }
+    }
+
     /// Not what is removed, is sealed, or was only read.
     private static func isToSeal(_ use: Use, _ content: FileContent) -> Bool {
         !use.isRemoved && !content.isSealed && content.isWritable
@@ -159,6 +170,7 @@ final class RegularFile: Sendable {
             }
             if use.handles == 0 {
                 Self.restoreTimes(content, vault)
+                if let protection = content.protection { vault.context.journal?.keep(protection) }
                 use.content = nil
             }
             return false

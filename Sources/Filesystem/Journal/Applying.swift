@@ -52,6 +52,8 @@ extension FileProtection {
             if ready.isEmpty { return }
             defer { isOverlaid.store(!overlay.isEmpty, ordering: .releasing) }
             let before = try file.status()
+            let capability = mayHaveCapability.load(ordering: .acquiring) ? KeptCapability(of: file) : nil
+            defer { try? capability?.giveBack() }
             defer { if access.isNeeded && before.mode & FileMode.setIDMask != 0 { Self.giveBackSetID(before.mode, to: file) } }
             try Self.write(ready, &overlay, to: file)
             // Of somebody else's file it cannot be kept.

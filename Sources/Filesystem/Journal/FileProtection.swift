@@ -45,6 +45,10 @@ final class FileProtection: @unchecked Sendable {
     /// The last record.
     let lastSequence = Atomic<UInt64>(0)
     let descriptor: Mutex<SharedDescriptor>
+    /// As its content knows.
+    let mayHaveCapability = Atomic<Bool>(false)
+    /// A change that is durable in the journal could not be made in the file, and that was said.
+    let isStuck = Atomic<Bool>(false)
 
     init(_ descriptor: SharedDescriptor, journal: Journal, access: OwnerAccess, place: (DirectoryID, [UInt8])?) {
         self.journal = journal
@@ -76,6 +80,13 @@ final class FileProtection: @unchecked Sendable {
     var isPending: Bool { isOverlaid.load(ordering: .acquiring) }
 
     func use(_ descriptor: SharedDescriptor) { self.descriptor.withLock { $0 = descriptor } }
+    /// Another content takes the file over, and with it what waits for it.
+    func passOn(to descriptor: SharedDescriptor, place: (DirectoryID, [UInt8])?) {
+        use(descriptor)
+        if let place { self.place.withLock { $0 = place } }
+        discardStaged()
+        (isForced, shownTime, isTimeMoved) = (false, nil, true)
+    }
     func noteMoved(to directory: DirectoryID, _ name: [UInt8]) {
         place.withLock { $0 = (directory, name) }
         noteMetadata()
@@ -181,9 +192,16 @@ final class FileProtection: @unchecked Sendable {
         if isShorter { protectedEnd = min(protectedEnd, BlockLayout.groupEnd(ofBacking: length)) }
     }
 
+    /// Before slots are written whose blocks, up to `end`, become zeros: where records of the file stand in the journal, all of that goes through it, and so
+    /// does what is written there later. Else that would go to the file at once, and the record would make it zeros again after a kill.
+    func prepareZero(upTo end: UInt64) {
+        if hasStaged || isLive { protect(end) }
+    }
+
     /// Records that a range becomes zeros; false where that may be done without a record.
     func stageZero(_ offset: UInt64, _ count: UInt64) -> Bool {
-        guard hasStaged || isLive || offset < protectedEnd else { return false }
+        prepareZero(upTo: offset + count)
+        guard offset < protectedEnd else { return false }
         staged.append(.zero(offset: offset, count: count))
         zeros.append(offset..<offset + count)
         return true
@@ -246,7 +264,7 @@ final class FileProtection: @unchecked Sendable {
     }
 
     /// Makes every record of the file durable, and the changes in it.
-    func flush() throws(Errno) { try journal?.flush(upTo: lastSequence.load(ordering: .acquiring)) }
+    func flush() throws(Errno) { try journal?.flush(upTo: lastSequence.load(ordering: .acquiring), for: self) }
 
     // MARK: making durable
 

@@ -44,6 +44,8 @@ final class Journal: Sendable {
     private let syncing = Mutex<Void>(())
     /// What a checkpoint has begun and not ended, because a sync failed: the records in this file still count, up to this one.
     private let checkpointing = Mutex<(file: SharedDescriptor, last: UInt64)?>(nil)
+    /// Files with records that count, and without a content: what was to be sealed and could not be.
+    private let kept = Mutex<[InodeKey: FileProtection]>([:])
     private let synced = Atomic<UInt64>(0)
     private let released = Atomic<UInt64>(0)
     private let directory: VaultDirectory
@@ -108,7 +110,7 @@ final class Journal: Sendable {
                 try checkpoint { [directory] () throws(Errno) in try directory.syncFilesystem() }
                 continue
             }
-            if end > Self.waitingLimit { try flush(upTo: record.sequence) }
+            if end > Self.waitingLimit { try flush(upTo: record.sequence, for: file) }
             return
         }
     }
@@ -149,13 +151,14 @@ final class Journal: Sendable {
 
     /// Makes records durable up to `sequence`, and then makes the changes of all that are durable in their files. Whoever comes while another one
     /// syncs is served by the next sync, together with all others.
-    func flush(upTo sequence: UInt64) throws(Errno) {
+    /// - Throws: what kept the records from becoming durable, or the changes of `file` from being made in it. Those of other files wait on, and are theirs to tell.
+    func flush(upTo sequence: UInt64, for file: FileProtection) throws(Errno) {
         if synced.load(ordering: .acquiring) < sequence {
             try syncing.withLock { (_: inout Void) throws(Errno) in
                 if synced.load(ordering: .acquiring) < sequence { try synchronize() }
             }
         }
-        try apply()
+        try apply(for: file)
     }
 
     /// With `syncing` held.
@@ -191,13 +194,13 @@ final class Journal: Sendable {
     }
 
     /// Makes changes of durable records in their files.
-    private func apply() throws(Errno) {
+    private func apply(for asking: FileProtection) throws(Errno) {
         let files = state.withLock { $0.waiting.values.map { $0.0 } }
         if files.isEmpty { return }
         let target = synced.load(ordering: .acquiring)
         var failure: Errno?
         for file in files {
-            do throws(Errno) { try apply(file, target) } catch { failure = failure ?? error }
+            do throws(Errno) { try apply(file, target) } catch { if file === asking { failure = error } }
         }
         if let failure { throw failure }
     }
@@ -207,9 +210,10 @@ final class Journal: Sendable {
             try file.apply(upTo: target)
         } catch {
             // The record stays, and so does what it says.
-            log.failed("making changes of the journal in a file", error)
+            if !file.isStuck.exchange(true, ordering: .relaxed) { log.failed("making changes of the journal in a file", error) }
             throw error
         }
+        file.isStuck.store(false, ordering: .relaxed)
         state.withLock { $0.note(file, pages: file.waitingPages) }
     }
 
@@ -230,6 +234,22 @@ final class Journal: Sendable {
         try invalidate(file)
         raise(released, to: last)
         begun = nil
+        kept.withLock { $0 = $0.filter { $0.value.isLive || $0.value.isPending } }
+    }
+
+    // MARK: files that nobody has open
+
+    /// Keeps what is known of a file whose content goes while records of it count, for the one who opens it next.
+    func keep(_ file: FileProtection) {
+        guard file.isLive || file.isPending, let status = try? file.file.status() else { return }
+        kept.withLock { $0[InodeKey(status)] = file }
+    }
+
+    /// What `keep` was given of the file behind `descriptor`, once. As long as it stands here its own descriptor is open, so that no other file has its number.
+    func takeKept(_ descriptor: SharedDescriptor) throws(Errno) -> FileProtection? {
+        if kept.withLock({ $0.isEmpty }) { return nil }
+        let key = InodeKey(try descriptor.status())
+        return kept.withLock { $0.removeValue(forKey: key) }
     }
 
     /// Makes everything so far durable in the journal, makes all changes, and begins the other file. Nil when there is no record that counts.

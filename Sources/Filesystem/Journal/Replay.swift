@@ -29,6 +29,8 @@ struct Replay {
         for (id, file) in try find() {
             guard let records = records[id] else { continue }
             let writable = try access.open(file, .readWrite)
+            let capability = KeptCapability(of: writable)
+            defer { try? capability?.giveBack() }
             let change = { () throws(Errno) in try Self.write(records, to: writable) }
             if access.isNeeded { try access.keepingSetID(of: writable, change) } else { try change() }
             count += 1

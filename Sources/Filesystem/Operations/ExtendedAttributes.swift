@@ -66,6 +66,8 @@ extension Vault {
 
     package func setAttribute(_ name: ByteSpan, to value: ByteSpan, flags: AttributeFlags, of inode: Inode) throws(Errno) {
         try context.willChange()
+        // An ACL changes the mode as well. Also of a content that came into use meanwhile.
+        defer { inode.regularFile?.content?.noteMode() }
         let plain = name.array
         let namespace = try Self.namespace(of: plain)
         if Self.isCapability(name) { inode.hasNoCapability.store(false, ordering: .relaxed) }
@@ -73,7 +75,7 @@ extension Vault {
         case .passedThrough:
             let backing = try AttributeName(plain)
             let copy = value.array
-            // An ACL changes the mode as well.
+            if try changeCapability(name, of: inode, { (object) throws(Errno) in try object.setAttribute(backing, copy.span, flags: flags) }) { return }
             try onBacking(of: inode) { (object) throws(Errno) in
                 try access.alone { () throws(Errno) in try object.set(backing, copy, flags) }
             }
@@ -106,9 +108,18 @@ extension Vault {
 
     package func removeAttribute(_ name: ByteSpan, of inode: Inode) throws(Errno) {
         try context.willChange()
+        defer { inode.regularFile?.content?.noteMode() }
         let plain = name.array
         let backing = try AttributeName(Self.namespace(of: plain) == .sealed ? sealAttributeName(plain) : plain)
+        if try changeCapability(name, of: inode, { (object) throws(Errno) in try object.removeAttribute(backing) }) { return }
         try onBacking(of: inode) { (object) throws(Errno) in try object.remove(backing) }
+    }
+
+    /// Runs `body`, which sets or removes the capability of a file that is in use; false for any other attribute, and where the file is in nobody's use.
+    private func changeCapability(_ name: ByteSpan, of inode: Inode, _ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) -> Bool {
+        guard Self.isCapability(name), let content = inode.regularFile?.content else { return false }
+        try content.changingCapability(body)
+        return true
     }
 
     /// The names of all attributes, each ended by a NUL.

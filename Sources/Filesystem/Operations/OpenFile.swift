@@ -97,7 +97,7 @@ extension Vault {
             try file.acquire(
                 writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: place.name, in: place.directoryID), in: self
             ) { (writable) throws(Errno) in
-                try self.access.open(place.name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
+                try self.access.openRegular(place.name, in: parent, writable ? [.readWrite, .noFollow] : [.readOnly, .noFollow])
             }
         } anchored: { (descriptor) throws(Errno) in
             try file.acquire(writable: writable, of: inode, label: FileLabel(inode: inode.number, backingName: nil), in: self) { (writable) throws(Errno) in

@@ -104,6 +104,8 @@ extension Vault {
     }
 
     private func setOwner(of inode: Inode, _ user: UInt32?, _ group: UInt32?) throws(Errno) {
+        // The owner is synced with the mode, which may lose its set-id bits. Also of a content that came into use meanwhile.
+        defer { inode.regularFile?.content?.noteMode() }
         if let content = inode.regularFile?.content {
             let descriptor = content.descriptor
             return try access.alone { () throws(Errno) in try descriptor.changeOwner(userID: user, groupID: group) }

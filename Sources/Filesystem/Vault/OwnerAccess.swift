@@ -66,6 +66,19 @@ final class OwnerAccess: Sendable {
         }
     }
 
+    /// Opens an entry that was a regular file when it was looked up. Never waits for the other end of a FIFO that stands there now.
+    func openRegular(_ name: FileName, in parent: SharedDescriptor, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
+        do throws(Errno) {
+            return try open(name, in: parent, [flags, .nonBlocking])
+        } catch {
+            guard error == .tryAgain else { throw error }
+        }
+        // Somebody has a lease, and is to be waited for.
+        let object = try through(parent) { () throws(Errno) in try parent.openAt(name, [.pathOnly, .noFollow]) }
+        guard try object.status().isRegular else { throw .ioError }
+        return try open(object, flags.subtracting([.noFollow]))
+    }
+
     /// Opens an object that is held by an `O_PATH` or other descriptor.
     func open(_ object: SharedDescriptor, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
         do throws(Errno) {

@@ -116,7 +116,9 @@ package final class Vault: Sendable {
     @discardableResult
     package func close(last: () -> Void = {}) throws(VaultError) -> Bool {
         recovery.stop()
-        sealer.drain()
+        // Where the connection was cut, nobody has closed what was open.
+        for inode in table.inodes { inode.regularFile?.handOver(of: inode, in: self) }
+        if !sealer.drain() { context.noteUnfinished() }
         defer {
             configuration.wipe()
             last()

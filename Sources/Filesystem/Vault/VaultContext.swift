@@ -84,7 +84,13 @@ package final class VaultContext: Sendable {
 
     /// What the journal knows of the file behind `descriptor`.
     func protection(of descriptor: SharedDescriptor, _ label: FileLabel) throws(Errno) -> FileProtection? {
-        if let journal { return FileProtection(descriptor, journal: journal, access: access, place: label.place) }
+        if let journal {
+            guard let kept = try journal.takeKept(descriptor) else {
+                return FileProtection(descriptor, journal: journal, access: access, place: label.place)
+            }
+            kept.passOn(to: descriptor, place: label.place)
+            return kept
+        }
         if opening.replayed.isEmpty { return nil }
         let found = opening.replayed[InodeKey(try descriptor.status())]
         return found.map { FileProtection(descriptor, replayed: $0, access: access) }

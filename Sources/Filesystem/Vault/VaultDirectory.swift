@@ -106,8 +106,9 @@ final class VaultDirectory: Sendable {
     /// Puts `bytes` in place of `vault.json`, durably and at once: after a power cut the old or the new one is there.
     func replaceConfiguration(_ bytes: [UInt8]) throws(Errno) {
         do throws(Errno) {
-            let file = try own.openAt(
-                Self.newName, [.writeOnly, .create, .truncate, .noFollow], mode: 0o600)
+            // What stands there may be anything: a FIFO would wait for ever for somebody to read.
+            do throws(Errno) { try own.unlinkAt(Self.newName) } catch { if error != .noEntry { throw error } }
+            let file = try own.openAt(Self.newName, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
             try file.writeAll(bytes.span, at: 0)
             try file.synchronize()
             try own.renameAt(Self.newName, to: own, as: Self.configurationName)

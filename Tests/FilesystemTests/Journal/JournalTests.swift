@@ -246,6 +246,206 @@ import Testing
         file.release()
     }
 
+    /// Found by reading: past what was synced, a hole that was filled again at once was made a hole again after a kill.
+    @Test func aHoleOfALiveFileIsNotMadeAgainOverWhatFilledIt() throws {
+        _ = try scratch.makeFile("z")
+        let file = try open("z")
+        defer { file.release() }
+        var dice = Dice(21)
+        var plain = dice.bytes(10 << 12)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        let change = dice.bytes(100)
+        try file.write(change.span, at: 0, isWriteBack: false)
+        plain.replaceSubrange(0..<100, with: change)
+        // All from here on goes to the file at once.
+        let more = dice.bytes(290 << 12)
+        try file.write(more.span, at: UInt64(plain.count), isWriteBack: false)
+        plain += more
+        try file.content.allocate(mode: .punchHole, 240 << 12..<260 << 12)
+        plain.replaceSubrange(240 << 12..<260 << 12, with: [UInt8](repeating: 0, count: 20 << 12))
+        try expectAfterKill("z", plain, "with a hole")
+        let filling = dice.bytes(3 << 12)
+        try file.write(filling.span, at: 250 << 12, isWriteBack: false)
+        plain.replaceSubrange(250 << 12..<253 << 12, with: filling)
+        try expectAfterKill("z", plain, "with the hole filled")
+        try file.synchronize(dataOnly: false)
+        try expectAfterKill("z", plain, "after a sync")
+    }
+
+    /// Found by reading: a program was told that nothing was cut, counted on it, and the next mount made the cut.
+    @Test func aCutThatFailedIsNotMadeLater() throws {
+        _ = try scratch.makeFile("c")
+        let file = try open("c")
+        defer { file.release() }
+        var dice = Dice(22)
+        var plain = dice.bytes(300 << 12)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        let sound = file.content.backing
+        // Of a descriptor that is open for reading alone no length is set; what goes through the journal is written by another one.
+        let reading = try scratch.vault.access.open(sound.descriptor, .readOnly)
+        file.content.lock.withWriteLock { file.content.backing = BackingFile(reading, protection: sound.protection) }
+        #expect(scratch.errno { try file.content.truncate(to: 5 << 12) } == .invalidArgument)
+        file.content.lock.withWriteLock { file.content.backing = sound }
+        #expect(try bytes(of: file) == plain)
+        try expectAfterKill("c", plain, "after the cut that failed")
+        // It is as protected as before.
+        let durable = try stored()
+        let change = dice.bytes(100)
+        try file.write(change.span, at: 290 << 12, isWriteBack: false)
+        plain.replaceSubrange(290 << 12..<290 << 12 + 100, with: change)
+        #expect(try stored() == durable, "the file was changed before the record was durable")
+        try file.synchronize(dataOnly: false)
+        try expectAfterKill("c", plain, "after a sync")
+    }
+
+    /// Found by reading: the header in a record had an id that no file on disk had.
+    @Test func whatIsWrittenBehindAHeaderIsFoundAgain() throws {
+        let name = Array("user.note".utf8)
+        let inode = try scratch.makeFile("h")
+        try scratch.vault.setAttribute(name.span, to: Array("x".utf8).span, flags: [], of: inode)
+        let file = try open("h")
+        defer { file.release() }
+        try file.synchronize(dataOnly: false)
+        let id = file.content.fileID
+        try scratch.vault.removeAttribute(name.span, of: inode)
+        var dice = Dice(23)
+        let plain = dice.bytes(10_000)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        #expect(id != nil && file.content.fileID == id)
+        try expectAfterKill("h", plain, "with a record that was not synced")
+        try file.synchronize(dataOnly: false)
+        try expectAfterKill("h", plain, "after the sync")
+    }
+
+    /// Found by reading: what the journal does not hold has to be synced in the file.
+    @Test func aFullSyncGoesToTheFileAfterAChangeOfOwnerOrAttributes() throws {
+        let inode = try scratch.makeFile("m", content: "m")
+        let file = try open("m")
+        defer { file.release() }
+        let protection = try #require(file.content.protection)
+        let note = Array("user.note".utf8), security = Array("security.efstest".utf8)
+        var owner = StatusChange()
+        (owner.userID, owner.isAskedFor) = (scratch.caller.userID, true)
+        let changes: [(String, () throws -> Void)] = [
+            ("owner", { _ = try scratch.vault.setStatus(of: inode, owner, file: nil, caller: scratch.caller) }),
+            ("sealed", { try scratch.vault.setAttribute(note.span, to: Array("x".utf8).span, flags: [], of: inode) }),
+            ("passed through", { try scratch.vault.setAttribute(security.span, to: Array("x".utf8).span, flags: [], of: inode) }),
+            ("removed", { try scratch.vault.removeAttribute(note.span, of: inode) }),
+        ]
+        for (what, change) in changes {
+            try file.synchronize(dataOnly: false)
+            #expect(!protection.takeDirectChanges(dataOnly: false), "\(what)")
+            try change()
+            #expect(protection.takeDirectChanges(dataOnly: false), "\(what)")
+        }
+    }
+
+    /// Found by reading: its content was let go of with what waited for it, and whoever opened it next read what the disk had.
+    @Test func aFileTooLargeToBeComparedShowsWhatWaitsForIt() throws {
+        _ = try scratch.makeFile("large")
+        let file = try open("large")
+        var dice = Dice(24)
+        let plain = dice.bytes(20 << 12), size = FileContent.recoveryLimit + 1 << 20
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.content.truncate(to: size)
+        try file.synchronize(dataOnly: false)
+        try afterKill { vault in
+            let inode = try vault.lookup(Array("large".utf8).span, in: vault.root).inode
+            let file = try vault.open(inode, writable: true)
+            #expect(file.content.isRecovering && file.content.size == size)
+            let change = dice.bytes(2 << 12)
+            try file.write(change.span, at: 4 << 12, isWriteBack: false)
+            file.release()
+            for _ in 0..<100 where vault.sealer.count > 0 || inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+            let again = try vault.open(inode, writable: true)
+            #expect(again.content !== file.content)
+            var found = [UInt8](repeating: 0, count: 20 << 12)
+            var span = found.mutableSpan
+            #expect(try again.read(into: &span, at: 0) == found.count)
+            #expect(Array(found[4 << 12..<6 << 12]) == change && Array(found.prefix(4 << 12)) == Array(plain.prefix(4 << 12)))
+            again.release()
+        }
+        file.release()
+    }
+
+    /// A change that cannot be made in its file stays known, and is nobody else's error.
+    @Test func whatWaitsForAFileOutlastsItsContent() throws {
+        let inode = try scratch.makeFile("s"), other = try scratch.makeFile("o", content: "other")
+        var file = try open("s")
+        var dice = Dice(25)
+        var plain = dice.bytes(30_000)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        let change = dice.bytes(9000)
+        try file.write(change.span, at: 5000, isWriteBack: false)
+        plain.replaceSubrange(5000..<14_000, with: change)
+        let protection = try #require(file.content.protection)
+        protection.use(try scratch.vault.access.open(file.content.descriptor, .readOnly))
+        #expect(scratch.errno { try file.synchronize(dataOnly: false) } == .badDescriptor)
+        let neighbour = try open("o")
+        try neighbour.write(Array("more".utf8).span, at: 5, isWriteBack: false)
+        try neighbour.synchronize(dataOnly: false)
+        try neighbour.write(Array("O".utf8).span, at: 0, isWriteBack: false)
+        try neighbour.synchronize(dataOnly: false)
+        #expect(try scratch.read(other) == "Othermore")
+        file.release()
+        // Sealing fails, as no change of the file can be made.
+        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+        #expect(inode.regularFile?.content == nil)
+        file = try open("s")
+        #expect(file.content.protection === protection)
+        #expect(try bytes(of: file) == plain)
+        // Its new descriptor can be written.
+        try file.synchronize(dataOnly: false)
+        try expectAfterKill("s", plain, "after the sync")
+        file.release()
+        neighbour.release()
+        try scratch.remount()
+        #expect(try read("s", in: scratch.vault) == plain)
+    }
+
+    /// The kernel takes the capability of a program at every write, root's too: also at those that no program has asked for.
+    @Test(.enabled(if: CurrentProcess.effectiveUserID == 0, "only root gives capabilities"))
+    func aCapabilityOutlastsTheDaemonsOwnWrites() throws {
+        let name = Array("security.capability".utf8), other = [UInt8]([1, 0, 0, 2, 0, 4, 0, 0] + [UInt8](repeating: 0, count: 12))
+        let value: [UInt8] = [1, 0, 0, 2, 0, 32, 0, 0] + [UInt8](repeating: 0, count: 12)
+        let inode = try scratch.makeFile("p")
+        func capability(_ inode: Inode) -> [UInt8]? { try? scratch.vault.attribute(name.span, of: inode) }
+        var dice = Dice(26)
+        let plain = dice.bytes(300_000)
+        let file = try open("p")
+        try file.write(plain.span, at: 0, isWriteBack: true)
+        try scratch.vault.setAttribute(name.span, to: value.span, flags: [], of: inode)
+        // Appended directly, then through the journal, then made in the file.
+        try file.write(plain.span, at: UInt64(plain.count), isWriteBack: true)
+        #expect(capability(inode) == value, "after a direct write")
+        try file.synchronize(dataOnly: false)
+        try file.write(plain.span.slice(0, 9000), at: 500, isWriteBack: true)
+        try file.synchronize(dataOnly: true)
+        #expect(capability(inode) == value, "after a change of the journal's")
+        try file.write(plain.span.slice(0, 9000), at: 700, isWriteBack: true)
+        file.release()
+        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+        #expect(capability(inode) == value, "after sealing")
+        try scratch.remount()
+        let again = try scratch.find("p").inode
+        #expect(capability(again) == value)
+        let writer = try open("p")
+        try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: true)
+        #expect(capability(again) == value, "of a file that had it")
+        try scratch.vault.setAttribute(name.span, to: other.span, flags: [], of: again)
+        try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: true)
+        #expect(capability(again) == other)
+        // The kernel removes it before a program writes.
+        try scratch.vault.removeAttribute(name.span, of: again)
+        try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: false)
+        try writer.synchronize(dataOnly: false)
+        #expect(capability(again) == nil)
+        writer.release()
+    }
+
     @Test func recordsOfARemovedFileMeetNobodyElse() throws {
         _ = try scratch.makeFile("x", content: String(repeating: "old ", count: 500))
         let file = try open("x")

@@ -38,6 +38,41 @@ import Testing
         #expect(scratch.errno { _ = try scratch.find(Self.long) } == .noEntry)
     }
 
+    /// Found by reading: a mount that was cut off left such files unsealed in a vault that was called clean.
+    @Test func whatNobodyClosedIsSealedAtTheEnd() throws {
+        let scratch = try ScratchVault()
+        let inode = try scratch.makeFile("open")
+        let file = try scratch.vault.open(inode, writable: true)
+        let plain = [UInt8](repeating: 7, count: 100_000)
+        try file.write(plain.span, at: 0, isWriteBack: true)
+        try scratch.remount()
+        #expect(scratch.vault.context.wasClean)
+        let again = try scratch.vault.open(scratch.find("open").inode, writable: false)
+        #expect(again.content.isSealed && again.content.size == 100_000)
+        again.release()
+    }
+
+    /// Found by reading: whoever has the disk could make the first change, and then every other, wait for ever.
+    @Test(.timeLimit(.minutes(1))) func aFIFOInThePlaceOfTheNewConfiguration() throws {
+        let scratch = try ScratchVault()
+        #expect(mkfifo(scratch.backing + "/.envelopefs/vault.json.new", 0o600) == 0)
+        _ = try scratch.makeFile("a", content: "a")
+        try scratch.remount()
+        #expect(try scratch.read(scratch.find("a").inode) == "a")
+    }
+
+    /// The same with a file whose name the kernel knows already.
+    @Test(.timeLimit(.minutes(1)), arguments: [false, true]) func aFIFOInThePlaceOfAFileThatIsKnown(writable: Bool) throws {
+        let scratch = try ScratchVault()
+        _ = try scratch.makeFile("a", content: "a")
+        try scratch.remount()
+        let inode = try scratch.find("a").inode
+        let path = scratch.backing + "/" + (try #require(try scratch.backingNames().first))
+        try FileManager.default.removeItem(atPath: path)
+        #expect(mkfifo(path, 0o600) == 0)
+        #expect(scratch.errno { _ = try scratch.vault.open(inode, writable: writable) } == .ioError)
+    }
+
     /// A rename over an empty directory that stopped before that was removed: its parent could never be removed.
     @Test func theEmptyOneOfTwoDirectoriesOfOneNameGoes() throws {
         let scratch = try ScratchVault()
