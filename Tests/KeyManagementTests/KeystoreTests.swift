@@ -253,6 +253,28 @@ struct KeystoreTests {
         #expect(failure { try keystore.keys() } as? KeyError == .storage(.closed))
     }
 
+    @Test func aTagIsTheSameInBothSpellingsOfUnicode() throws {
+        let place = try Place()
+        let keystore = try place.create().0
+        func again() throws -> Keystore { try Keystore.open(at: place.path, unlockingWith: .passphrase(secret("open sesame"))) }
+        let key = KeyReference(try keystore.createKey(tags: [("caf\u{e9}", "1")]))
+        try keystore.tagKey(key, [("cafe\u{301}", "2")])
+        let tags = try again().describe(key).tags
+        #expect(tags.map(\.value) == ["2"] && tags.map { Array($0.name.utf8) } == [Array("caf\u{e9}".utf8)])
+        try keystore.untagKey(key, ["cafe\u{301}"])
+        #expect(try again().describe(key).tags.isEmpty)
+        // An earlier program kept both, and then could not open the keystore again.
+        let id = try keystore.describe(key).keyID
+        try keystore.change { database, authentication in
+            for name in ["caf\u{e9}", "cafe\u{301}"] {
+                try authentication.put(.tag, [Data(id.bytes).databaseValue, name.databaseValue, "3".databaseValue], database)
+            }
+        }
+        #expect(try again().describe(key).tags.count == 2)
+        try again().untagKey(key, ["caf\u{e9}"])
+        #expect(try again().describe(key).tags.isEmpty)
+    }
+
     @Test func theDefaultPlace() {
         #expect(Keystore.defaultPath(xdgDataHome: "/d", home: "/h") == "/d/envelopefs/keystore.db")
         #expect(Keystore.defaultPath(xdgDataHome: "relative", home: "/h/") == "/h/.local/share/envelopefs/keystore.db")

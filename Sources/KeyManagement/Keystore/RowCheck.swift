@@ -61,27 +61,28 @@ struct RowCheck {
     private let authentication: RowAuthentication
     private let header: KeystoreHeader
     private let codes: [RowCode]
-    private var unseen: [String: [UInt8]]
+    /// By the bytes of the names: Swift counts texts as equal that Unicode holds to be the same character, and SQLite keeps them as two rows.
+    private var unseen: [[UInt8]: [UInt8]]
 
     /// - Parameters:
     ///   - header: checked already.
     ///   - codes: in rising order of the names' UTF-8 bytes.
     init(_ authentication: RowAuthentication, _ header: KeystoreHeader, codes: [RowCode]) {
         (self.authentication, self.header, self.codes) = (authentication, header, codes)
-        unseen = Dictionary(codes.map { ($0.name, $0.code) }, uniquingKeysWith: { first, _ in first })
+        unseen = Dictionary(codes.map { (Array($0.name.utf8), $0.code) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The next row, with all its columns. Throws `rowRefused`.
     mutating func take(_ table: ProtectedTable, _ values: [DatabaseValue]) throws {
         let name = RowAuthentication.name(table, values)
-        guard let stored = unseen.removeValue(forKey: name) else { throw KeystoreError.rowRefused(name: name, .added) }
+        guard let stored = unseen.removeValue(forKey: Array(name.utf8)) else { throw KeystoreError.rowRefused(name: name, .added) }
         let code = try authentication.code(name, values)
         guard constantTimeEqual(code.span, stored.span) else { throw KeystoreError.rowRefused(name: name, .edited) }
     }
 
     /// After the last row of the last table. Throws `rowRefused`, `rowsOfDifferentTimes`.
     func finish() throws -> KeystoreHeader {
-        if let name = unseen.keys.min() { throw KeystoreError.rowRefused(name: name, .missing) }
+        if let name = unseen.keys.map({ String(decoding: $0, as: UTF8.self) }).min() { throw KeystoreError.rowRefused(name: name, .missing) }
         guard try RowAuthentication.digest(codes) == header.digest, codes.count == header.rowCount else {
             throw KeystoreError.rowsOfDifferentTimes(expectedCount: header.rowCount, foundCount: codes.count)
         }

@@ -64,7 +64,7 @@ extension Keystore {
     package func untagKey(_ reference: KeyReference, _ names: [String], dryRun: Bool = false) throws(KeyError) {
         try perform(.untagResource, dryRun: dryRun) { change in
             let row = try change.find(reference)
-            for name in names {
+            for name in try tagNames(of: row.keyID, change.database) where names.contains(name) {
                 try change.authentication.remove(.tag, key: [Data(row.keyID.bytes).databaseValue, name.databaseValue], change.database)
             }
         }
@@ -87,10 +87,16 @@ extension Keystore {
     }
 
     func putTags(_ tags: [(name: String, value: String)], _ keyID: KeyID, _ change: KeyChange) throws {
+        let stored = try tagNames(of: keyID, change.database)
         for tag in tags {
-            let values = [Data(keyID.bytes).databaseValue, tag.name.databaseValue, tag.value.databaseValue]
-            try change.authentication.put(.tag, values, change.database)
+            // One that is there keeps its spelling: Unicode has two for an "ö", and whoever types them means one name.
+            let name = stored.first { $0 == tag.name } ?? tag.name
+            try change.authentication.put(.tag, [Data(keyID.bytes).databaseValue, name.databaseValue, tag.value.databaseValue], change.database)
         }
+    }
+
+    private func tagNames(of keyID: KeyID, _ database: Database) throws -> [String] {
+        try String.fetchAll(database, sql: "SELECT name FROM tag WHERE key_id = ?", arguments: [Data(keyID.bytes)])
     }
 
     static func check(description: String, tags: [(name: String, value: String)]) throws(KeyError) {
