@@ -25,6 +25,8 @@ private struct SealingKeys {
 /// What became of an entry of an import.
 package enum ImportOutcome: Sendable, Equatable {
     case created, updated
+    /// The secret has this value already, and all that the entry knows of it.
+    case unchanged
     /// Left out, and why.
     case skipped(String)
 }
@@ -87,30 +89,55 @@ extension PasswordSafe {
     package func importEntries(
         _ entries: [ImportEntry], key: KeyReference? = nil, updates: Bool = false, isTrial: Bool = false
     ) throws(KeyError) -> [ImportOutcome] {
-        if isTrial { return try read { safe in try entries.map { try Self.plan($0, &safe, updates) } } ?? entries.map { _ in .created } }
+        if isTrial {
+            let authentication: RowAuthentication
+            do throws(KeystoreError) { authentication = try keystore.authentication() } catch { throw .storage(error) }
+            return try read { safe in try entries.map { try Self.plan($0, &safe, authentication, updates).outcome } } ?? entries.map { _ in .created }
+        }
         let reference = try sealingKey(key)
         return try change { safe, authentication in
             var keys = SealingKeys()
             let standard = try keystore.find(reference, safe.database).keyID
             return try entries.map { entry in
-                let outcome = try Self.plan(entry, &safe, updates)
-                if case .skipped = outcome { return outcome }
+                let (outcome, row, metadata) = try Self.plan(entry, &safe, authentication, updates)
+                guard outcome == .created || outcome == .updated else { return outcome }
                 try Self.check(entry.value)
-                let id = try safe.keys.id(of: entry.metadata.name)
-                let row = try safe.find(id)
+                let id = try safe.keys.id(of: metadata.name)
                 let keyID = try row.map { try sealingKeyID(for: $0, key, safe) } ?? standard
                 let version = try add(
-                    row ?? SecretRow(id: id, createdAt: keystore.now()), entry.metadata, entry.value, keyID, &keys, &safe, authentication, isNew: row == nil)
+                    row ?? SecretRow(id: id, createdAt: keystore.now()), metadata, entry.value, keyID, &keys, &safe, authentication, isNew: row == nil)
                 safe.events.append((row == nil ? SafeOperation.create : .put).event(of: id, version: version, key: keyID))
                 return outcome
             }
         }
     }
 
-    private static func plan(_ entry: ImportEntry, _ safe: inout SafeTransaction, _ updates: Bool) throws -> ImportOutcome {
-        guard let row = try safe.find(safe.keys.id(of: entry.metadata.name)) else { return .created }
-        if row.deletesAt != nil { return .skipped("a secret of that name was deleted, and is not destroyed yet") }
-        return updates ? .updated : .skipped("a secret of that name exists")
+    /// What is to become of an entry, of which secret, and what is to be known of that.
+    private static func plan(
+        _ entry: ImportEntry, _ safe: inout SafeTransaction, _ authentication: RowAuthentication, _ updates: Bool
+    ) throws -> (outcome: ImportOutcome, row: SecretRow?, metadata: SecretMetadata) {
+        guard let row = try safe.find(safe.keys.id(of: entry.metadata.name)) else { return (.created, nil, entry.metadata) }
+        if row.deletesAt != nil { return (.skipped("a secret of that name was deleted, and is not destroyed yet"), row, entry.metadata) }
+        guard updates else { return (.skipped("a secret of that name exists"), row, entry.metadata) }
+        let old = try row.metadata(safe.keys)
+        let metadata: SecretMetadata
+        do throws(KeyError) { metadata = try old.filled(from: entry.metadata) } catch { return (.skipped("\(error)"), row, old) }
+        let isSame = try metadata == old && (currentValue(of: row, safe, authentication)?.isEqual(to: entry.value) ?? false)
+        return (isSame ? .unchanged : .updated, row, metadata)
+    }
+
+    /// To compare a new value with; nil where its key does not open now.
+    private static func currentValue(of row: SecretRow, _ safe: SafeTransaction, _ authentication: RowAuthentication) throws -> SecretBytes? {
+        guard try safe.versions(of: row).contains(row.currentVersion),
+            let version = try SecretVersionRow.find(row.id, row.currentVersion, safe.keys, in: safe.database)
+        else { throw KeystoreError.rowRefused(name: row.name, .missing) }
+        let header = try WrappedKeyHeader(parsing: version.wrappedKey.span)
+        guard let key = try KeyRow.find(header.keyID, in: safe.database), key.state.allowsOpening,
+            let material = try KeyVersionRow.find(header.keyID, header.version, in: safe.database)?.material(authentication)
+        else { return nil }
+        let context = try SecretValue.context(name: row.metadata(safe.keys).name, version: version.version)
+        let dataKey = try WrappedKey.open(version.wrappedKey.span, header: header, material: material, context: context)
+        return try SecretValue.open(version.sealedValue, with: dataKey, of: row.id, version: version.version)
     }
 
     /// The key of the current version, unless another is named.

@@ -37,6 +37,13 @@ package struct SecretMetadata: Sendable, Equatable {
         self.tags = tags
     }
 
+    /// With what `newer` says; what it leaves empty stays as it is. Throws `limitExceeded` for too many tags.
+    func filled(from newer: SecretMetadata) throws(KeyError) -> SecretMetadata {
+        try SecretMetadata(
+            name: name, account: newer.account.isEmpty ? account : newer.account,
+            description: newer.description.isEmpty ? description : newer.description, tags: tags.merging(newer.tags) { _, new in new })
+    }
+
     /// Throws `validation` unless `name` may be that of a secret.
     static func check(name: String) throws(KeyError) {
         guard (1...maximumNameSize).contains(name.utf8.count), !name.hasControlCharacter else {

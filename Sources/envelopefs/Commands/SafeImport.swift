@@ -19,7 +19,7 @@ extension SafeCommand {
         @Option(help: ArgumentHelp("An export of a password manager; '-' is standard input.", valueName: "file")) var from: String?
         @Option(help: "The file's format: csv or json; else as its name ends.") var format: SecretImport.Format?
         @Flag(help: "Say what would be taken in, and change nothing.") var dryRun = false
-        @Flag(help: "Make entries whose name exists new versions, instead of skipping them.") var update = false
+        @Flag(help: "Make entries whose name exists new versions where something differs, instead of skipping them.") var update = false
         @Flag(help: "Call each secret NAME/ACCOUNT, for files with several accounts of one name.") var accountInName = false
         @Flag(help: "Print the report as JSON.") var json = false
         @OptionGroup var input: SecretInput
@@ -146,6 +146,7 @@ private struct ImportReport: Encodable {
     let unusedColumns: [String]
     private(set) var created = 0
     private(set) var updated = 0
+    private(set) var unchanged = 0
     private(set) var skipped: [Skipped]
 
     var count: Int { created + updated }
@@ -161,6 +162,7 @@ private struct ImportReport: Encodable {
             switch outcome {
             case .created: created += 1
             case .updated: updated += 1
+            case .unchanged: unchanged += 1
             case .skipped(let reason): skipped.append(Skipped(position: entry.position, reason: reason))
             }
         }
@@ -172,6 +174,7 @@ private struct ImportReport: Encodable {
         }
         if skipped.count > 100 { Console.note("and \(skipped.count - 100) more; --json names all") }
         if !unusedColumns.isEmpty { Console.note("columns that nothing is taken from: \(unusedColumns.joined(separator: ", "))") }
-        Console.note("\(isTrial ? "would import" : "imported") \(created) new and \(updated) updated, skipped \(skipped.count)")
+        let already = unchanged > 0 ? ", \(unchanged) are there already" : ""
+        Console.note("\(isTrial ? "would import" : "imported") \(created) new and \(updated) updated, skipped \(skipped.count)\(already)")
     }
 }
