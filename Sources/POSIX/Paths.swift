@@ -67,6 +67,15 @@ package enum Paths {
         let (path, newPath) = (try terminatedPath(path), try terminatedPath(newPath))
         try unsafe succeed(linux_renameat2(LINUX_AT_FDCWD, path, LINUX_AT_FDCWD, newPath, flags.rawValue))
     }
+    /// Moves a file to a name where nothing is: EEXIST else. Also where the file system does not know such moves (NFS, older FUSE).
+    package static func moveToFreeName(_ path: String, to newPath: String) throws(Errno) {
+        do throws(Errno) { return try rename(path, to: newPath, flags: .noReplace) } catch {
+            guard error == .invalidArgument else { throw error }
+        }
+        let (old, new) = (try terminatedPath(path), try terminatedPath(newPath))
+        try unsafe succeed(linux_linkat(LINUX_AT_FDCWD, old, LINUX_AT_FDCWD, new))
+        try remove(path)
+    }
     /// Takes a mount away (root; others use fusermount3). EBUSY when in use and not `lazily`.
     /// `cutsConnection`: whatever serves the file system (a FUSE daemon, a server) is let go of first; its users get errors from then on.
     package static func unmount(_ path: String, lazily: Bool = false, cutsConnection: Bool = false) throws(Errno) {

@@ -3,6 +3,7 @@
 import Cryptography
 import Foundation
 import GRDB
+import Synchronization
 import Testing
 
 @testable import KeyManagement
@@ -85,6 +86,67 @@ struct ScheduleTests {
         #expect(try open().describe(key).state == .destroyed)
     }
 
+    @Test func theAuditLogHasWhatWasDoneAndByWhom() throws {
+        for _ in 0..<2 { try keystore.setRotationPeriod(90, of: KeyReference(keystore.createKey())) }
+        for _ in 0..<3 {
+            time.advance(days: 20)
+            keystore.applySchedule()
+        }
+        time.advance(days: 30)
+        // Another process is faster with the second key, after this one has seen that it is due.
+        let rotatedElsewhere = Mutex<[KeyID]>([])
+        let (path, code, clock) = (place.path, code, time.read)
+        keystore.observe { event in
+            guard event.operation == .rotateKeyAutomatically, event.error == nil else { return }
+            do {
+                let found = try Keystore.open(at: path, unlockingWith: .recoveryCode(code), clock: clock).openingReport.rotated
+                rotatedElsewhere.withLock { $0 += found }
+            } catch { Issue.record(error) }
+        }
+        let report = keystore.applySchedule()
+        #expect(report.rotated.count == 1 && rotatedElsewhere.withLock { $0.count } == 1 && report.waiting == nil)
+        var operations: [String] = []
+        try keystore.auditEntries { operations.append("\($0.operation) \($0.result)") }
+        #expect(operations.filter { $0.hasPrefix("RotateKey ") } == ["RotateKey Success", "RotateKey Success"])
+        // The time that is written down now and then is nobody's word.
+        #expect(!operations.contains { $0.hasPrefix("AcceptTime") })
+        #expect(try keystore.acceptTime().waiting == nil)
+        var last = ""
+        try keystore.auditEntries { last = $0.operation }
+        #expect(last == "AcceptTime")
+    }
+
+    @Test func aBackupKeepsWhatWasToBeDestroyedSince() throws {
+        let gone = KeyReference(try keystore.createKey()), later = KeyReference(try keystore.createKey())
+        let safe = PasswordSafe(keystore)
+        try safe.create(SecretMetadata(name: "mail"), value: secret("v"))
+        try keystore.scheduleDeletion(of: gone, days: 7)
+        let date = try keystore.scheduleDeletion(of: later, days: 30)
+        _ = try safe.delete("mail", days: 7)
+        let path = place.directory + "/copy.db"
+        try keystore.copyDatabase(to: path)
+        time.advance(days: 8)
+        func restored(_ appliesSchedule: Bool) throws -> Keystore {
+            try Keystore.open(at: path, unlockingWith: .recoveryCode(code), appliesSchedule: appliesSchedule, clock: time.read)
+        }
+        let proof = try restored(false)
+        #expect(try proof.describe(gone).state == .pendingDeletion && proof.openingReport == ScheduleReport())
+        let generation = try proof.generation()
+        #expect(try restored(false).generation() == generation, "a proof has changed something")
+        let waiting = try proof.putOffDeletions()
+        let earliest = time.read() + 7 * 86_400
+        #expect(waiting.secrets == 1 && waiting.keys.map(\.date).sorted() == [earliest, date])
+        try proof.close()
+        let opened = try restored(true)
+        #expect(opened.openingReport.destroyed.isEmpty && opened.openingReport.destroyedSecrets == 0)
+        try opened.cancelDeletion(of: gone)
+        #expect(throws: Never.self) { try PasswordSafe(opened).restore("mail") }
+        // In the keystore itself the time was over.
+        #expect(try open().describe(gone).state == .destroyed)
+        time.advance(days: 22)
+        #expect(try restored(true).openingReport.destroyed == [opened.describe(later).keyID])
+    }
+
     @Test func aClockSetBackShortensNoDeletion() throws {
         let key = KeyReference(try keystore.createKey())
         time.advance(days: -2000)
@@ -141,6 +203,11 @@ struct ScheduleTests {
             let error = failure { try keystore.importMaterial(wrapped.span, token: parameters.token, into: key, expiresAt: time.read() + Int64(wrong)) } as? KeyError
             #expect(error?.awsName == "ValidationException")
         }
+        // By a clock that is behind what was seen, it would be over at once.
+        time.advance(seconds: -3600)
+        let past = failure { try keystore.importMaterial(wrapped.span, token: parameters.token, into: key, expiresAt: time.read() + 1800) } as? KeyError
+        #expect(past?.awsName == "ValidationException")
+        time.advance(seconds: 3600)
         try keystore.importMaterial(wrapped.span, token: parameters.token, into: key, expiresAt: time.read() + 100)
         let ring = try keystore.keyring()
         let id = try keystore.describe(key).keyID

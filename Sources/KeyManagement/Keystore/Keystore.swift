@@ -115,9 +115,10 @@ package final class Keystore: Sendable {
     /// Unlocks the keystore at `path`, checks every row of it, and does what is due. Takes half a second with a passphrase.
     /// - Parameters:
     ///   - keepsRootKey: for the verbs on slots, rotation of the root key, backups: they need it again.
+    ///   - appliesSchedule: false where nothing may be changed: in a proof, and before the deletions of a restored keystore are put off.
     ///   - actor: who does what is due, for the audit log; and everything later, until `identify`.
     package static func open(
-        at path: String, unlockingWith secret: UnlockSecret, keepsRootKey: Bool = false, actor: AuditActor = .unknown,
+        at path: String, unlockingWith secret: UnlockSecret, keepsRootKey: Bool = false, appliesSchedule: Bool = true, actor: AuditActor = .unknown,
         clock: @escaping @Sendable () -> Int64 = { now() }
     ) throws(KeystoreError) -> Keystore {
         let database = try KeystoreDatabase.open(path)
@@ -136,8 +137,10 @@ package final class Keystore: Sendable {
         let keystore = Keystore(
             id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, whole: whole, clock: clock)
         keystore.identify(as: actor) { _ in }
-        let report = keystore.applySchedule()
-        keystore.state.withLock { $0.openingReport = report }
+        if appliesSchedule {
+            let report = keystore.applySchedule()
+            keystore.state.withLock { $0.openingReport = report }
+        }
         return keystore
     }
 

@@ -104,7 +104,7 @@ package final class PasswordSafe: Sendable {
             try transaction.finish(&row)
             try authentication.put(.safe, row.values, database)
             // As every change of keys does.
-            try keystore.noteTime(KeyChange(.acceptTime, keystore, database, authentication))
+            try keystore.noteTime(keystore.now(), database, authentication)
             if !transaction.events.isEmpty {
                 let log = AuditLog(database: database, authentication: authentication)
                 try log.append(transaction.events, by: keystore.auditActor, now: keystore.now())

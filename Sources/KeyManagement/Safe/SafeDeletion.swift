@@ -43,15 +43,12 @@ extension PasswordSafe {
 
     /// Destroys every secret whose time was over at `now`, and overwrites its place in the file. Their names.
     package func destroyDue(at now: Int64) throws(KeyError) -> [String] {
-        let due = try read { safe in
-            try Row.fetchAll(safe.database, sql: "SELECT secret_id FROM secret WHERE deletes_at <= ?", arguments: [now])
-                .map { Array(try $0.checked("secret_id", of: "secret") as Data) }
-        }
-        guard let due, !due.isEmpty else { return [] }
+        let due = try deleted(before: now + 1)
+        if due.isEmpty { return [] }
         let names = try change { safe, _ in
             var names: [String] = []
-            for bytes in due {
-                guard let id = SecretID(bytes), let row = try safe.find(id), let date = row.deletesAt, date <= now else { continue }
+            for id in due {
+                guard let row = try safe.find(id), let date = row.deletesAt, date <= now else { continue }
                 names.append(try row.metadata(safe.keys).name)
                 try safe.remove(row)
                 safe.events.append(SafeOperation.destroy.event(of: id))
@@ -61,5 +58,29 @@ extension PasswordSafe {
         // What the log still holds of them goes too.
         do throws(KeystoreError) { try keystore.database.execute("PRAGMA wal_checkpoint(TRUNCATE)") } catch { throw .storage(error) }
         return names
+    }
+
+    /// Every secret that was to be destroyed before `date` is to be destroyed then. How many wait for it in all, also later.
+    func putOffDeletions(to date: Int64) throws(KeyError) -> Int {
+        let due = try deleted(before: date)
+        if !due.isEmpty {
+            try change { safe, _ in
+                for id in due {
+                    guard var row = try safe.find(id), let known = row.deletesAt, known < date else { continue }
+                    row.deletesAt = date
+                    try safe.put(row, isNew: false)
+                    safe.events.append(SafeOperation.delete.event(of: id))
+                }
+            }
+        }
+        return try deleted(before: .max).count
+    }
+
+    private func deleted(before date: Int64) throws(KeyError) -> [SecretID] {
+        let found = try read { safe in
+            try Row.fetchAll(safe.database, sql: "SELECT secret_id FROM secret WHERE deletes_at < ?", arguments: [date])
+                .compactMap { SecretID(Array(try $0.checked("secret_id", of: "secret") as Data)) }
+        }
+        return found ?? []
     }
 }

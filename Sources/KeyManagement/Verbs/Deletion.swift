@@ -38,6 +38,22 @@ extension Keystore {
         }
     }
 
+    /// For a keystore that is made of a backup, before its schedule runs: what was to be destroyed by now, or soon, waits the shortest time again, so that
+    /// it can be taken back. The keys that wait for their deletion, and when that will be, in seconds since 1970; secrets that were deleted too.
+    package func putOffDeletions() throws(KeyError) -> (keys: [(keyID: KeyID, date: Int64)], secrets: Int) {
+        let earliest = try read { max(now(), try Self.seenTime($0) ?? 0) } + Int64(Self.deletionWindows.lowerBound) * Self.day
+        for known in try read({ try KeySettings.all(in: $0, where: "delete_at < ?", [earliest]) }) {
+            try perform(.scheduleKeyDeletion) { change in
+                var settings = known
+                change.keyID = known.keyID
+                settings.deleteAt = earliest
+                try change.put(settings)
+            }
+        }
+        let waiting = try read { try KeySettings.all(in: $0, where: "delete_at >= ?", [earliest]) }
+        return (waiting.map { ($0.keyID, $0.deleteAt ?? earliest) }, try PasswordSafe(self).putOffDeletions(to: earliest))
+    }
+
     /// Destroys the material of a key for ever, and takes its aliases away. The record stays.
     func destroy(_ row: KeyRow, _ settings: KeySettings, _ change: KeyChange) throws {
         try removeMaterial(of: row.keyID, change)

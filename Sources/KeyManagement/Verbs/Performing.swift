@@ -49,8 +49,9 @@ final class KeyChange {
 extension Keystore {
     /// Runs a verb that changes something: one transaction, durable when this returns. With `dryRun` everything is done and taken back, and `dryRun` is thrown where it
     /// would have been done. Every verb, done or refused, passes here or in `report`: the place for what follows all of them.
+    /// - Parameter auditsRefusals: false for what nobody asked for.
     func perform<R>(
-        _ operation: KeyOperation, dryRun: Bool = false, _ body: (KeyChange) throws -> R
+        _ operation: KeyOperation, dryRun: Bool = false, auditsRefusals: Bool = true, _ body: (KeyChange) throws -> R
     ) throws(KeyError) -> R {
         var event = KeyEvent(operation: operation, time: now())
         do throws(KeyError) {
@@ -58,7 +59,7 @@ extension Keystore {
                 let change = KeyChange(operation, self, database, authentication)
                 defer { (event.keyID, event.version) = (change.keyID, change.version) }
                 let result = try body(change)
-                try noteTime(change)
+                try noteTime(change.now, database, authentication)
                 if dryRun { throw KeyError.dryRun }
                 let entry = KeyEvent(operation: operation, keyID: change.keyID, version: change.version, time: event.time)
                 try audit(AuditEvent(entry), database, authentication)
@@ -68,7 +69,7 @@ extension Keystore {
             return result
         } catch {
             event.error = error
-            if !dryRun && error.isRefusalOfUse { record(AuditEvent(event)) }
+            if !dryRun && auditsRefusals && error.isRefusalOfUse { record(AuditEvent(event)) }
             report(event)
             throw error
         }

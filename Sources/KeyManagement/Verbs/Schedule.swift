@@ -30,11 +30,11 @@ extension Keystore {
         try Int64.fetchOne(database, sql: "SELECT seen_at FROM clock WHERE id = 1")
     }
 
-    /// Writes the time down with a change, if it is believed and news.
-    func noteTime(_ change: KeyChange) throws {
-        let seen = try Self.seenTime(change.database)
-        if let seen, change.now - seen < Self.timeGranularity || change.now - seen > Self.believedJump { return }
-        try change.authentication.put(.clock, [1.databaseValue, change.now.databaseValue], change.database)
+    /// Writes `now` down with a change, if it is believed and news.
+    func noteTime(_ now: Int64, _ database: Database, _ authentication: RowAuthentication) throws {
+        let seen = try Self.seenTime(database)
+        if let seen, now - seen < Self.timeGranularity || now - seen > Self.believedJump { return }
+        try authentication.put(.clock, [1.databaseValue, now.databaseValue], database)
     }
 
     /// Believes the clock although it is far ahead of the last use. What is due then happens now.
@@ -54,7 +54,8 @@ extension Keystore {
             report.waiting = plan.waiting
             if plan.isSomethingDue { try apply(plan, &report) }
             if plan.areSecretsDue { report.destroyedSecrets = try PasswordSafe(self).destroyDue(at: plan.time).count }
-            if plan.isTimeNews { try perform(.acceptTime) { _ in } }
+            // Not audited: nobody did it, and AcceptTime is a person's word.
+            if plan.isTimeNews { try change { try noteTime(now(), $0, $1) } }
             try forgetDestroyed()
         } catch {
             report.waiting = .notWritten(error.description)
@@ -63,41 +64,38 @@ extension Keystore {
     }
 
     private func apply(_ plan: SchedulePlan, _ report: inout ScheduleReport) throws(KeyError) {
-        // Each is a verb of its own; what another process did since is refused by the state, and not an error.
-        for settings in plan.deletions {
-            if try applyOne(.deleteKey, settings, { change, row, settings in
-                guard let date = settings.deleteAt, date <= plan.time else { return false }
-                try destroy(row, settings, change)
-                return true
-            }) { report.destroyed.append(settings.keyID) }
+        for known in plan.deletions {
+            let isDone = try applyOne(.deleteKey, known, isDue: { SchedulePlan.isDeletionDue($0, at: plan.time) }) { try destroy($1, $2, $0) }
+            if isDone { report.destroyed.append(known.keyID) }
         }
-        for settings in plan.expiries {
-            if try applyOne(.expireKeyMaterial, settings, { change, row, settings in
-                guard let date = settings.materialExpiresAt, date <= plan.time else { return false }
-                try removeImported(row, settings, change)
-                return true
-            }) { report.expired.append(settings.keyID) }
+        for known in plan.expiries {
+            let isDone = try applyOne(.expireKeyMaterial, known, isDue: { SchedulePlan.isExpiryDue($0, at: plan.time) }) { try removeImported($1, $2, $0) }
+            if isDone { report.expired.append(known.keyID) }
         }
-        for settings in plan.rotations {
-            if try applyOne(.rotateKeyAutomatically, settings, { change, row, settings in
-                guard let days = settings.rotationDays, SchedulePlan.isDue(settings, now: change.now) else { return false }
+        let now = now()
+        for known in plan.rotations {
+            let isDone = try applyOne(.rotateKeyAutomatically, known, isDue: { SchedulePlan.isDue($0, now: now) }) { change, row, settings in
                 _ = try rotate(row, .automatic, change)
                 var settings = settings
-                settings.rotateAt = change.now + Int64(days) * Self.day
+                settings.rotateAt = change.now + Int64(settings.rotationDays ?? 0) * Self.day
                 try change.put(settings)
-                return true
-            }) { report.rotated.append(settings.keyID) }
+            }
+            if isDone { report.rotated.append(known.keyID) }
         }
     }
 
+    /// Runs `body` as a verb of its own. False, and no word in the audit log, when another process was faster: then it is due no more, or refused by the state.
     private func applyOne(
-        _ operation: KeyOperation, _ known: KeySettings, _ body: (KeyChange, KeyRow, KeySettings) throws -> Bool
+        _ operation: KeyOperation, _ known: KeySettings, isDue: (KeySettings) -> Bool, _ body: (KeyChange, KeyRow, KeySettings) throws -> Void
     ) throws(KeyError) -> Bool {
         do throws(KeyError) {
-            return try perform(operation) { change in
+            try perform(operation, auditsRefusals: false) { change in
                 let row = try change.find(KeyReference(known.keyID))
-                return try body(change, row, try change.settings(of: row))
+                let settings = try change.settings(of: row)
+                guard isDue(settings) else { throw KeyError.invalidState(row.keyID, row.state) }
+                try body(change, row, settings)
             }
+            return true
         } catch {
             switch error {
             case .notFound, .disabled, .invalidState: return false
@@ -135,13 +133,13 @@ private struct SchedulePlan {
         // Before the first change there is nothing to wait for.
         isTimeNews = isBelieved && seen.map { now - $0 >= Keystore.timeGranularity } ?? false
         let due = try KeySettings.all(in: database, where: "delete_at <= ? OR material_expires_at <= ?", [latest, latest])
-        let limit = time
         func isSecretDue(_ time: Int64) throws -> Bool {
             try Int.fetchOne(database, sql: "SELECT 1 FROM secret INDEXED BY secret_by_deletion WHERE deletes_at <= ? LIMIT 1", arguments: [time]) != nil
         }
-        areSecretsDue = try isSecretDue(limit)
-        let deletions = due.filter { $0.deleteAt.map { $0 <= limit } ?? false }
-        let expiries = due.filter { $0.deleteAt.map { $0 <= limit } != true && $0.materialExpiresAt.map { $0 <= limit } ?? false }
+        areSecretsDue = try isSecretDue(time)
+        let limit = time
+        let deletions = due.filter { Self.isDeletionDue($0, at: limit) }
+        let expiries = due.filter { !Self.isDeletionDue($0, at: limit) && Self.isExpiryDue($0, at: limit) }
         (self.deletions, self.expiries) = (deletions, expiries)
         let states = Dictionary(try KeyRow.all(in: database).map { ($0.keyID, $0.state) }) { first, _ in first }
         rotations = try KeySettings.all(in: database, where: "rotation_days IS NOT NULL")
@@ -154,6 +152,10 @@ private struct SchedulePlan {
                 seen: seen ?? now, now: now, deletions: held.filter { $0.deleteAt != nil }.map(\.keyID),
                 expiries: held.filter { $0.deleteAt == nil }.map(\.keyID))
     }
+
+    static func isDeletionDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.deleteAt.map { $0 <= time } ?? false }
+
+    static func isExpiryDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.materialExpiresAt.map { $0 <= time } ?? false }
 
     /// A rotation destroys nothing, so the clock is believed; one that is planned further away than its period was planned by a clock that was wrong.
     static func isDue(_ settings: KeySettings, now: Int64) -> Bool {

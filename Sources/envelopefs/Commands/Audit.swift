@@ -24,7 +24,7 @@ struct AuditCommand: ParsableCommand {
                 try choice.each(of: keystore, last: last) { records.append(AuditRecord($0)) }
             }
             if json { return try Console.json(records) }
-            for record in records { try Console.result(record.line.visible) }
+            for record in records { try Console.result(record.line.visibleLine) }
         }
     }
 

@@ -80,15 +80,9 @@ struct KeystoreCommand: ParsableCommand {
                 defer { secret.wipe() }
                 return try add(.passphrase(secret), to: keystore)
             case .recovery:
-                var isShown = false
-                do throws(KeystoreError) {
-                    return try keystore.addRecoverySlot(replacing: replaced) {
-                        try KeystoreDoor.show($0, under: "a further recovery code for \(keystore.path)")
-                        isShown = true
-                    }
-                } catch {
-                    let failure = Failure(error)
-                    throw isShown ? Failure(failure.status, failure.what, hint: "The recovery code above opens nothing: its slot could not be written.") : failure
+                let hint = "The recovery code above opens nothing: its slot could not be written."
+                return try KeystoreDoor.showing("a further recovery code for \(keystore.path)", hint: hint) { show throws(KeystoreError) in
+                    try keystore.addRecoverySlot(replacing: replaced, showing: show)
                 }
             case .keyFile:
                 let path = file ?? ""
@@ -146,6 +140,8 @@ struct KeystoreCommand: ParsableCommand {
         @Option(help: ArgumentHelp("Remove a slot whose secret is not at hand.", valueName: "slot")) var drop: [Int64] = []
         @OptionGroup var access: KeystoreAccess
 
+        private static let notRotated = "The recovery code above opens nothing: nothing was changed, and what opened the keystore still does."
+
         func run() throws {
             var secrets: [UnlockSecret] = []
             for path in alsoPassphraseFile { secrets.append(.passphrase(try SecretEntry.line(path))) }
@@ -154,9 +150,9 @@ struct KeystoreCommand: ParsableCommand {
             for path in alsoCredential { secrets.append(.credential(try SecretEntry.keyFile(path))) }
             defer { for secret in secrets { secret.wipe() } }
             let others = secrets
-            let rotation = try access.administer { keystore, secret throws(KeystoreError) in
-                try keystore.rotateRootKey(keeping: [secret] + others, dropping: Set(drop)) {
-                    try KeystoreDoor.show($0, under: "a new root key for \(keystore.path): the old recovery code will open nothing")
+            let rotation = try access.administer { (keystore, secret) throws(Failure) in
+                try KeystoreDoor.showing("a new root key for \(keystore.path): the old recovery code will open nothing", hint: Self.notRotated) { show throws(KeystoreError) in
+                    try keystore.rotateRootKey(keeping: [secret] + others, dropping: Set(drop), showing: show)
                 }
             }
             let list = { (numbers: [Int64]) in numbers.map(String.init).joined(separator: ", ") }
@@ -172,18 +168,23 @@ extension SlotKind: ExpressibleByArgument {}
 
 extension KeystoreAccess {
     /// Opens the keystore for work on itself, and closes it. The secret that opened it is wiped afterwards.
-    func administer<Answer>(_ work: (Keystore, UnlockSecret) throws(KeystoreError) -> Answer) throws(Failure) -> Answer {
-        try administer { (keystore, secret) throws(Failure) in
+    /// - Parameter appliesSchedule: false where nothing may be changed.
+    func administer<Answer>(
+        appliesSchedule: Bool = true, _ work: (Keystore, UnlockSecret) throws(KeystoreError) -> Answer
+    ) throws(Failure) -> Answer {
+        try administer(appliesSchedule: appliesSchedule) { (keystore, secret) throws(Failure) in
             do throws(KeystoreError) { return try work(keystore, secret) } catch { throw Failure(error) }
         }
     }
 
-    func administer<Answer>(_ work: (Keystore, UnlockSecret) throws(Failure) -> Answer) throws(Failure) -> Answer {
+    func administer<Answer>(
+        appliesSchedule: Bool = true, _ work: (Keystore, UnlockSecret) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
         let path = try keystoreOptions.path()
         try KeystoreDoor.requireReadable(path, hint: nil)
         let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: path))
         defer { secret.wipe() }
-        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true)
+        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true, appliesSchedule: appliesSchedule)
         defer { KeystoreDoor.close(keystore) }
         return try work(keystore, secret)
     }

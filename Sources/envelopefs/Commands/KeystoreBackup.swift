@@ -38,9 +38,18 @@ extension KeystoreCommand {
             let secret = try SecretEntry.unlockSecret(access.secretOptions, for: .open(keystore: backup))
             defer { secret.wipe() }
             CurrentProcess.setUmask(0o077)
-            let (header, kept) = try BackupFile.restore(backup, to: path, secret: secret, replaces: replace)
-            if let kept { Console.note("the keystore that was there is \(kept)") }
-            Console.note("\(path): generation \(header.generation), as it was \(Date(timeIntervalSince1970: Double(header.createdAt)).formatted(.iso8601))")
+            let restored = try BackupFile.restore(backup, to: path, secret: secret, replaces: replace)
+            if let kept = restored.kept { Console.note("the keystore that was there is \(kept)") }
+            Console.note("\(path): generation \(restored.header.generation), as it was \(Self.text(restored.header.createdAt))")
+            for key in restored.deletions.keys {
+                Console.note("key \(key.keyID) is to be destroyed on \(Self.text(key.date)): 'envelopefs key cancel-deletion \(key.keyID)' keeps it")
+            }
+            if restored.deletions.secrets > 0 {
+                Console.note("deleted secrets that are not destroyed yet: \(restored.deletions.secrets); 'envelopefs safe list --deleted' names them, 'safe restore' keeps them")
+            }
+        }
+
+        private static func text(_ time: Int64) -> String { Date(timeIntervalSince1970: Double(time)).formatted(.iso8601)
         }
     }
 
@@ -62,7 +71,7 @@ extension KeystoreCommand {
         }
 
         func run() throws {
-            let record = try access.administer { (keystore, _) throws(KeystoreError) in
+            let record = try access.administer(appliesSchedule: false) { (keystore, _) throws(KeystoreError) in
                 let proof = try keystore.proveKeys()
                 let audit = try keystore.verifyAudit()
                 var faults = proof.unopened.map { "key version \($0) does not open" } + (try keystore.databaseFaults())
@@ -102,7 +111,7 @@ extension KeystoreCommand {
 
         func run() throws {
             guard let backup else {
-                return try finish(try access.administer { (keystore, _) throws(Failure) in try drill(keystore) })
+                return try finish(try access.administer(appliesSchedule: false) { (keystore, _) throws(Failure) in try drill(keystore) })
             }
             let path = backup.absolutePath
             let secret = try SecretEntry.unlockSecret(access.secretOptions, for: .open(keystore: path))
@@ -111,7 +120,7 @@ extension KeystoreCommand {
             let work = try WorkDirectory(beside: DrillPlace.directory() + "/envelopefs", "drill")
             defer { work.remove() }
             _ = try BackupFile.open(path, named: path, to: work.path + "/keystore.db", secret: secret)
-            let keystore = try KeystoreDoor.open(work.path + "/keystore.db", secret: secret, forSlots: true)
+            let keystore = try KeystoreDoor.open(work.path + "/keystore.db", secret: secret, forSlots: true, appliesSchedule: false)
             defer { KeystoreDoor.close(keystore) }
             try finish(try drill(keystore))
         }

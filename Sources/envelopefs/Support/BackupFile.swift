@@ -32,19 +32,32 @@ extension String {
     var parentPath: String { lastIndex(of: "/").map { $0 == startIndex ? "/" : String(self[..<$0]) } ?? "." }
 }
 
+/// A keystore that was made of a backup.
+struct Restored {
+    let header: BackupHeader
+    /// What the keystore that stood there is called now.
+    let kept: String?
+    /// What is to be destroyed in it, and when.
+    let deletions: (keys: [(keyID: KeyID, date: Int64)], secrets: Int)
+}
+
 enum BackupFile {
     /// Writes a backup of `keystore` to `path`, where nothing is yet, and opens it again with `secret` before it gets its name.
     static func write(_ keystore: Keystore, to path: String, secret: UnlockSecret) throws(Failure) -> BackupHeader {
         guard try !isThere(path) else { throw Failure(.alreadyExists, "\(path) already exists", hint: "A backup is never written over anything.") }
-        let work = try WorkDirectory(beside: path, "backup")
-        defer { work.remove() }
-        let (copy, made, opened) = (work.path + "/copy.db", work.path + "/backup", work.path + "/opened.db")
+        // Only the sealed file comes near its place, which may be a stick, a share or a folder that is copied elsewhere.
+        let (near, work) = (try WorkDirectory(beside: path, "backup"), try WorkDirectory(beside: keystore.path, "backup"))
+        defer {
+            near.remove()
+            work.remove()
+        }
+        let (copy, made, opened) = (work.path + "/copy.db", near.path + "/backup", work.path + "/opened.db")
         do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error) }
         try seal(copy, of: keystore, to: made)
         let header = try open(made, named: path, to: opened, secret: secret)
-        try prove(opened, named: path, secret: secret)
+        try prove(opened, named: path, secret: secret) { _ throws(Failure) in }
         do throws(Errno) {
-            try Paths.rename(made, to: path, flags: .noReplace)
+            try Paths.moveToFreeName(made, to: path)
             try SharedDescriptor.open(path.parentPath, [.readOnly, .directory]).synchronize()
         } catch { throw Failure("\(path) cannot be written", error) }
         keystore.record(AuditEvent("BackupKeystore", subject: "generation \(header.generation)"))
@@ -52,7 +65,7 @@ enum BackupFile {
     }
 
     /// Makes the keystore at `path` of a backup. What is there already is kept under another name, which is returned, if `replaces`.
-    static func restore(_ backup: String, to path: String, secret: UnlockSecret, replaces: Bool) throws(Failure) -> (header: BackupHeader, kept: String?) {
+    static func restore(_ backup: String, to path: String, secret: UnlockSecret, replaces: Bool) throws(Failure) -> Restored {
         var remains: [String] = []
         for end in ["", "-wal", "-shm", "-journal"] where try isThere(path + end) { remains.append(end) }
         if let first = remains.first, !replaces {
@@ -63,23 +76,23 @@ enum BackupFile {
         defer { work.remove() }
         let made = work.path + "/keystore.db"
         let header = try open(backup, named: backup, to: made, secret: secret)
-        try prove(made, named: backup, secret: secret) { keystore in
+        let deletions = try prove(made, named: backup, secret: secret) { (keystore) throws(Failure) in
             keystore.record(AuditEvent("RestoreKeystore", subject: "generation \(header.generation)"))
+            do throws(KeyError) { return try keystore.putOffDeletions() } catch { throw Failure(error) }
         }
         do throws(KeystoreError) { try Keystore.release(made) } catch { throw Failure(error) }
         let kept = remains.isEmpty ? nil : path + ".replaced-" + String(Int(Date().timeIntervalSince1970))
         do throws(Errno) {
             try SharedDescriptor.open(made, .readOnly).synchronize()
-            if let kept {
-                try setAside(path, remains, as: kept)
-            }
-            try Paths.rename(made, to: path, flags: .noReplace)
+            if let kept { try setAside(path, remains, as: kept) }
+            try Paths.moveToFreeName(made, to: path)
             try SharedDescriptor.open(path.parentPath, [.readOnly, .directory]).synchronize()
         } catch {
             if error == .busy { throw Failure(.failure, "the keystore \(path) is in use", hint: "Nothing was changed. Unmount what uses it, then try again.") }
-            throw Failure("the keystore \(path) cannot be put in its place", error)
+            let isAside = kept.map { (try? Paths.exists($0)) == true } ?? false
+            throw Failure("the keystore \(path) cannot be put in its place", error, hint: isAside ? "The keystore that was there is \(kept ?? "")." : "")
         }
-        return (header, kept)
+        return Restored(header: header, kept: kept, deletions: deletions)
     }
 
     /// Moves the keystore and what belongs to it; EBUSY when somebody has it open. One that cannot be read is moved as it is.
@@ -91,19 +104,21 @@ enum BackupFile {
         } catch {
             if case .busy = error { throw .busy }
         }
-        for end in remains { try Paths.rename(path + end, to: kept + end, flags: .noReplace) }
+        for end in remains { try Paths.moveToFreeName(path + end, to: kept + end) }
     }
 
-    /// Opens the restored database as a keystore, by the slot of `secret` alone, and every key in it.
-    private static func prove(_ path: String, named name: String, secret: UnlockSecret, then: (Keystore) -> Void = { _ in }) throws(Failure) {
-        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true)
+    /// Opens the restored database as a keystore, by the slot of `secret` alone, and every key in it. What is due in it is not done.
+    private static func prove<Answer>(
+        _ path: String, named name: String, secret: UnlockSecret, then: (Keystore) throws(Failure) -> Answer
+    ) throws(Failure) -> Answer {
+        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true, appliesSchedule: false)
         defer { KeystoreDoor.close(keystore) }
         do throws(KeystoreError) {
             let proof = try keystore.proveKeys()
             guard proof.unopened.isEmpty else { throw .badBackup(path: name, "keys do not open: \(proof.unopened.joined(separator: ", "))") }
             if let fault = try keystore.verifyAudit().fault { Console.note("WARNING: the audit log in \(name) is not what was written: \(fault)") }
         } catch { throw Failure(error) }
-        then(keystore)
+        return try then(keystore)
     }
 
     private static func isThere(_ path: String) throws(Failure) -> Bool {

@@ -24,11 +24,16 @@ struct Failure: Error, Equatable {
 
 extension String {
     /// The text with control characters shown as `\xNN`: a name from a disk must not write to a terminal what it likes.
-    var visible: String {
+    var visible: String { shown(but: ["\n", "\t"]) }
+
+    /// The same in one line, whatever it holds.
+    var visibleLine: String { shown(but: []) }
+
+    private func shown(but allowed: Set<Unicode.Scalar>) -> String {
         var text = ""
         for scalar in unicodeScalars {
             let isControl = scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-            if isControl && scalar != "\n" && scalar != "\t" {
+            if isControl && !allowed.contains(scalar) {
                 text += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
             } else {
                 text.unicodeScalars.append(scalar)

@@ -28,12 +28,15 @@ enum KeystoreDoor {
 
     /// - Parameters:
     ///   - forSlots: the root key stays in memory, for the verbs that need it again.
+    ///   - appliesSchedule: false where nothing may be changed.
     ///   - protects: false inside `protected`.
-    static func open(_ path: String, secret: UnlockSecret, forSlots: Bool = false, protects: Bool = true) throws(Failure) -> Keystore {
+    static func open(
+        _ path: String, secret: UnlockSecret, forSlots: Bool = false, appliesSchedule: Bool = true, protects: Bool = true
+    ) throws(Failure) -> Keystore {
         if protects { try protect() }
         let keystore: Keystore
         do throws(KeystoreError) {
-            keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots, actor: actor)
+            keystore = try Keystore.open(at: path, unlockingWith: secret, keepsRootKey: forSlots, appliesSchedule: appliesSchedule, actor: actor)
         } catch { throw Failure(error) }
         identify(keystore)
         Console.note(keystore.openingReport)
@@ -93,6 +96,22 @@ enum KeystoreDoor {
         } catch { throw Failure("the process cannot be protected from dumps", error) }
         defer { try? ResourceLimits.setCoreSize(soft: limit) }
         return try body()
+    }
+
+    /// Runs `work`, which shows a recovery code before its change is durable. A failure after that says `hint` of the code.
+    static func showing<Answer>(
+        _ heading: String, hint: String, _ work: (_ show: (SecretBytes) throws -> Void) throws(KeystoreError) -> Answer
+    ) throws(Failure) -> Answer {
+        var isShown = false
+        do throws(KeystoreError) {
+            return try work {
+                try show($0, under: heading)
+                isShown = true
+            }
+        } catch {
+            let failure = Failure(error)
+            throw isShown ? Failure(failure.status, failure.what, hint: hint) : failure
+        }
     }
 
     /// Throws when not all of it could be written. A reader that has gone (`2>&1 | head -1`) is an error here too, not the end of the program.

@@ -123,6 +123,10 @@ extension KeyCommand {
         @Option(help: ArgumentHelp("Where the data key goes, mode 0600.", valueName: "file")) var plaintextOut: String
         @Option(help: ArgumentHelp("Where the wrapped data key goes.", valueName: "file")) var ciphertextOut: String
 
+        func validate() throws {
+            if plaintextOut.absolutePath == ciphertextOut.absolutePath { throw ValidationError("--plaintext-out and --ciphertext-out are one file.") }
+        }
+
         func run() throws {
             let (context, count) = (try options.context.context(), try options.count())
             try options.access.use { keystore throws(KeyError) in
