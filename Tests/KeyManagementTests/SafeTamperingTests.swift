@@ -11,11 +11,14 @@ struct SafeTamperingTests {
     /// A safe with 40 secrets of three versions, closed; and the path of an older copy, in which each has one.
     private func prepare() throws -> (SafePlace, older: String) {
         let it = try SafePlace()
-        let entries = try (0..<40).map { ImportEntry(position: $0, metadata: try SecretMetadata(name: "s\($0)"), value: try secret("old \($0)")) }
-        _ = try it.safe.importEntries(entries)
+        func put(_ word: String) throws {
+            let entries = try (0..<40).map { ImportEntry(position: $0, metadata: try SecretMetadata(name: "s\($0)"), value: try secret("\(word) \($0)")) }
+            _ = try it.safe.importEntries(entries, updates: true)
+        }
+        try put("old")
         let older = it.place.directory + "/older.db"
         try it.place.tamper("VACUUM INTO '\(older)'")
-        for _ in 1...2 { _ = try it.safe.importEntries(entries, updates: true) }
+        for word in ["newer", "new"] { try put(word) }
         try it.keystore.close()
         return (it, older)
     }

@@ -67,18 +67,19 @@ extension FileContent {
         }
     }
 
-    /// A new data key. The file id stays where there is a header: attributes may be sealed for it, and the journal finds the file by it.
-    /// Returns what the file is now, with the backing length there is.
+    /// A new data key; the file id stays if attributes are sealed for it. Returns it with the backing length there is.
     private func takeNewKey(isInline: Bool) throws(Errno) -> (identity: Identity, length: UInt64) {
-        let hadHeader = identity != nil
         isUnfinished = false
         let fileID: FileID
-        if let old = identity?.header.fileID {
+        if let old = identity?.header.fileID, try backing.hasSealedAttributes() {
             fileID = old
         } else {
             do throws(FormatError) { fileID = try FileID.random() } catch { throw refused(error, "file id") }
         }
         let key = try context.newDataKey(for: fileID, under: policyKey, opener: opener)
+        // The journal finds a file by the id that it has on disk: under another one nothing goes through it before there is no header.
+        if let identity, identity.header.fileID != fileID { try cutToNothing() }
+        let hadHeader = identity != nil
         do throws(FormatError) {
             let cipher = try FileCipher(dataKey: key.plaintext, fileID: fileID)
             let header = FileHeader(fileID: fileID, isInline: isInline, wrappedKey: key.ciphertext)

@@ -313,7 +313,7 @@ import Testing
         var dice = Dice(23)
         let plain = dice.bytes(10_000)
         try file.write(plain.span, at: 0, isWriteBack: false)
-        #expect(id != nil && file.content.fileID == id)
+        #expect(id != nil && file.content.fileID != id)
         try expectAfterKill("h", plain, "with a record that was not synced")
         try file.synchronize(dataOnly: false)
         try expectAfterKill("h", plain, "after the sync")
