@@ -36,7 +36,7 @@ package final class Keystore: Sendable {
         var observer: (@Sendable (KeyEvent) -> Void)?
     }
     private let state: Mutex<State>
-    /// Material was removed, and its sealed form may still stand in the write-ahead log.
+    /// Something was removed, here or perhaps by another process, and its sealed form may still stand in the write-ahead log.
     let owesCheckpoint = Atomic(false)
     /// Seconds since 1970. Tests set it.
     let clock: @Sendable () -> Int64
@@ -310,7 +310,10 @@ extension Keystore: KeyringSource {
         do throws(KeystoreError) {
             let authentication = try authentication()
             let dataVersion = try database.ask(KeystoreDatabase.dataVersion)
-            if let seen = state.withLock({ $0.seen }), seen.dataVersion == dataVersion, seen.generation == known { return nil }
+            if let seen = state.withLock({ $0.seen }) {
+                if seen.dataVersion == dataVersion, seen.generation == known { return nil }
+                if seen.dataVersion != dataVersion { owesCheckpoint.store(true, ordering: .relaxed) }
+            }
             let contents = try database.read { database in
                 let header = try verify(database, authentication)
                 if let known {

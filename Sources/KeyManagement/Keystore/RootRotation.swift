@@ -44,7 +44,8 @@ extension Keystore {
         } catch { throw error.asKeystoreError(path) }
         takeRoot(rootKey, keys, openedBy: result.opener)
         // What the old root key sealed leaves the log too. Another process may be reading: then it leaves with the next checkpoint.
-        try? database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        owesCheckpoint.store(true, ordering: .relaxed)
+        try? forgetDestroyed()
         return result.rotation
     }
 

@@ -56,7 +56,8 @@ extension PasswordSafe {
             return names
         }
         // What the log still holds of them goes too.
-        do throws(KeystoreError) { try keystore.database.execute("PRAGMA wal_checkpoint(TRUNCATE)") } catch { throw .storage(error) }
+        keystore.owesCheckpoint.store(true, ordering: .relaxed)
+        try keystore.forgetDestroyed()
         return names
     }
 

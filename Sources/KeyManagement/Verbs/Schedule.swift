@@ -56,10 +56,10 @@ extension Keystore {
             if plan.areSecretsDue { report.destroyedSecrets = try PasswordSafe(self).destroyDue(at: plan.time).count }
             // Not audited: nobody did it, and AcceptTime is a person's word.
             if plan.isTimeNews { try change { try noteTime(now(), $0, $1) } }
-            try forgetDestroyed()
         } catch {
             report.waiting = .notWritten(error.description)
         }
+        do throws(KeyError) { try forgetDestroyed() } catch { report.waiting = report.waiting ?? .notWritten(error.description) }
         return report
     }
 
@@ -104,8 +104,8 @@ extension Keystore {
         }
     }
 
-    /// Empties the write-ahead log after material was removed: pages of the database are overwritten then, and the log is cut. Waits for readers; what could not be done is
-    /// tried again at the next call.
+    /// Empties the write-ahead log after material was removed, or another process has changed anything: pages of the database are overwritten then, and the log is cut.
+    /// What could not be done, as somebody reads, is tried again at the next call; a mount that goes on does so within a minute, for commands that have ended too.
     func forgetDestroyed() throws(KeyError) {
         guard owesCheckpoint.load(ordering: .relaxed) else { return }
         do throws(KeystoreError) {

@@ -45,8 +45,9 @@ struct RunCommand: ParsableCommand {
         do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
+        let owner = VaultFiles.owner(of: found.path)
         let status = Result { () throws(Failure) in try Job(command, in: place, adding: given, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
-        try end(place)
+        try end(place, found.path, owner)
         switch try status.get() {
         case .exited(0): return
         case .exited(let code): throw ExitCode(code)
@@ -55,13 +56,13 @@ struct RunCommand: ParsableCommand {
     }
 
     /// Takes the mount away; from programs that still hold it too, when their time is up.
-    private func end(_ place: TemporaryPlace) throws(Failure) {
+    private func end(_ place: TemporaryPlace, _ vault: String, _ owner: VaultFiles.Owner?) throws(Failure) {
         let mount: MountedFilesystem
         do throws(Failure) {
             mount = try MountEnd.find(place.path)
         } catch {
             Console.note("\(place.path) was unmounted meanwhile")
-            return
+            return try MountEnd.waitUntilSealed(vault, owner, place.path, [])
         }
         do throws(Failure) {
             try MountEnd.unmount(mount, patience: wait, force: false)

@@ -23,6 +23,7 @@ final class Housekeeping: Sendable {
     private struct Complaints {
         var refreshing = ""
         var journal = ""
+        var schedule: ScheduleReport.Waiting?
     }
     private let complaints = Mutex(Complaints())
 
@@ -69,7 +70,7 @@ final class Housekeeping: Sendable {
 
     private func look(_ count: Int, _ complaints: inout Complaints) {
         if count % Self.refreshSteps == 0 { refresh(&complaints.refreshing) }
-        if count % Self.scheduleSteps == 0 { log(keystore.applySchedule()) }
+        if count % Self.scheduleSteps == 0 { log(keystore.applySchedule(), &complaints.schedule) }
         if count % Self.journalSteps == 0 { writeJournal(&complaints.journal) }
     }
 
@@ -96,10 +97,19 @@ final class Housekeeping: Sendable {
         }
     }
 
-    private func log(_ report: ScheduleReport) {
+    private func log(_ report: ScheduleReport, _ complaint: inout ScheduleReport.Waiting?) {
         for key in report.rotated { logger.notice("key \(key) was rotated: its period is over") }
         for key in report.destroyed { logger.notice("key \(key) was destroyed: its deletion was due") }
         for key in report.expired { logger.notice("the imported material of key \(key) has expired and was removed") }
+        if report.destroyedSecrets > 0 { logger.notice("deleted secrets that were destroyed, as their time was over: \(report.destroyedSecrets)") }
+        // Once, and not every minute: the clock goes on, and it is still the same.
+        let isKnown =
+            switch (complaint, report.waiting) {
+            case (.timeNotAccepted, .timeNotAccepted): true
+            default: complaint == report.waiting
+            }
+        complaint = report.waiting
+        if isKnown { return }
         switch report.waiting {
         case nil: break
         case .notWritten(let why): logger.error("what is due in the keystore was not done: \(why)")
