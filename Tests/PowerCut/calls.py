@@ -159,7 +159,7 @@ class Trace:
         if name in ("fsync", "fdatasync", "syncfs", "sync"):
             if name in ("syncfs", "sync"):
                 return self._add("sync", began, ended, None)
-            return self._add("fsync", began, ended, self._descriptor(words[0]))
+            return self._add("fsync", began, ended, self._descriptor(words[0]), flags=name)
         if name in ("rename", "renameat", "renameat2"):
             if name == "rename":
                 words = ["AT_FDCWD", words[0], "AT_FDCWD", words[1]]

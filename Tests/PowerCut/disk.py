@@ -2,7 +2,8 @@
 
 What is assumed of the file system and the device, and nothing more:
 - name operations (create, rename, link, unlink, mkdir, attributes) come to disk in the order in which they were made, as a journalling
-  file system's do; those before an fsync of a directory or a sync are there. An fsync of a file makes its content and its making durable.
+  file system's do; those before an fsync of a directory or a sync are there. An fsync of a file makes its content and its making durable,
+  and (not fdatasync) its attributes.
 - of one file, truncations and punched holes come to disk in their order. Pages come in any order, each in any version that it had
   since the last fsync; the length in any that it had. So a write may be missing, later ones be there, and new length may hold zeros.
 - a page that was being written may be torn between two of its versions, at 512 bytes.
@@ -66,7 +67,7 @@ class Disk:
         elif call.kind in ("write", "truncate", "fallocate"):
             self._content(index, call)
         elif call.kind == "fsync":
-            self._sync(call.extra["before"], path)
+            self._sync(call.extra["before"], path, call.flags == "fsync")
         elif call.kind == "sync":
             for inode in self.inodes.values():
                 inode.synced(call.extra["before"])
@@ -107,7 +108,7 @@ class Disk:
             if "KEEP_SIZE" not in call.flags and call.offset + call.count > inode.length:
                 inode.change(index, "truncate", call.offset + call.count, 0)
 
-    def _sync(self, before, path):
+    def _sync(self, before, path, with_attributes):
         """Makes durable what began before that call."""
         found = self.unnamed.get(path, look(self.names, path))
         if isinstance(found, int):
@@ -115,6 +116,9 @@ class Disk:
             made = [place for place, (_, operation) in enumerate(self.waiting) if operation[0] == "place" and operation[2] == found]
             if made and self.waiting[made[0]][0] < before:
                 self._keep_names(self.waiting[made[0]][0] + 1)
+            set_before = [index for index, operation in self.waiting if with_attributes and operation[:2] == ("attribute", found) and index < before]
+            if set_before:
+                self._keep_names(set_before[-1] + 1)
         elif found is not None:
             self._keep_names(before)
 

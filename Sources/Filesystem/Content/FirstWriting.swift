@@ -77,8 +77,12 @@ extension FileContent {
             do throws(FormatError) { fileID = try FileID.random() } catch { throw refused(error, "file id") }
         }
         let key = try context.newDataKey(for: fileID, under: policyKey, opener: opener)
-        // The journal finds a file by the id that it has on disk: under another one nothing goes through it before there is no header.
-        if let identity, identity.header.fileID != fileID { try cutToNothing() }
+        // The journal finds a file by the id that it has on disk: under another one nothing goes through it before there is no header. And attributes that
+        // were removed must not come back beside one that they were not sealed for.
+        if let identity, identity.header.fileID != fileID {
+            try cutToNothing()
+            try backing.synchronize()
+        }
         let hadHeader = identity != nil
         do throws(FormatError) {
             let cipher = try FileCipher(dataKey: key.plaintext, fileID: fileID)
