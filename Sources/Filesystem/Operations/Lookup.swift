@@ -103,13 +103,8 @@ extension Vault {
     ) throws(Errno) -> FoundEntry {
         let place = Place(parent: parent, name: name)
         let key = InodeKey(status)
-        let make = { () throws(Errno) -> Inode in Inode(key: key, role: self.role(of: status, directoryID), place: place) }
-        var inode = try table.found(key, at: place, make: make)
-        if !inode.fits(status.kind, directoryID) {
-            // What had this number a moment ago is gone, and nobody has said so yet.
-            forget(inode, 1)
-            table.detach(inode)
-            inode = try table.found(key, at: place, make: make)
+        let inode = try table.found(key, at: place) { () throws(Errno) -> Inode in
+            Inode(key: key, role: role(of: status, directoryID), place: place)
         }
         return FoundEntry(inode: inode, status: plainStatus(of: inode, status))
     }
@@ -122,18 +117,6 @@ extension Vault {
             return .regular(RegularFile(asksForSize: misleadingLengths.withLock { $0.contains(key) }))
         case .symbolicLink: return .link
         default: return .special
-        }
-    }
-}
-
-extension Inode {
-    /// Whether it may stand for a backing object of this kind; `id` is that of a directory.
-    fileprivate func fits(_ kind: FileKind, _ id: DirectoryID?) -> Bool {
-        switch role {
-        case .directory(let directory): id == directory.id
-        case .regular: id == nil && kind == .regular
-        case .link: id == nil && kind == .symbolicLink
-        case .special: id == nil && kind != .regular && kind != .symbolicLink
         }
     }
 }
