@@ -45,7 +45,7 @@ extension Salvager {
         } catch {
             guard error == .ioError else { throw error }
         }
-        return try FileContent(BackingFile(file, protection: worker.context.protection(of: file, label)), isWritable: false, context: worker.context, policyKey: key, label: label, isSalvaging: true)
+        return try FileContent(BackingFile(file, protection: worker.context.protection(of: file, isWritable: false, label)), isWritable: false, context: worker.context, policyKey: key, label: label, isSalvaging: true)
     }
 
     private func tellRefusal(

@@ -35,7 +35,7 @@ extension FileContent {
     package func allocate(mode: AllocationMode, _ range: Range<UInt64>) throws(Errno) {
         guard !range.isEmpty else { throw .invalidArgument }
         guard range.upperBound <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
-        try changing { () throws(Errno) in
+        try changing(takesCapability: true) { () throws(Errno) in
             switch mode {
             case .allocate, .keepSize:
                 try reserve(range)
@@ -128,7 +128,7 @@ extension FileContent {
         do throws(Errno) {
             let start = BlockLayout.blockOffset(of: run.lowerBound), count = UInt64(run.count) << 12
             page.clear(run)
-            if backing.isJournalled { protection?.prepareZero(upTo: start + count) }
+            protection?.prepareZero(upTo: start + count)
             try writeSlots(of: page, run)
             try backing.zeroLater(start, count: count)
         } catch {

@@ -85,7 +85,7 @@ struct BackingFile: Sendable {
             try protection.prepareLength(length, isCut: isCut)
             try protection.directly { () throws(Errno) in try descriptor.truncate(to: length) }
         } catch {
-            // Whoever is told that nothing was cut counts on it: no record of the cut may be left for the next mount.
+            // Whoever is told that nothing was cut counts on it: no record of the cut is to be left for the next mount, if the disk still takes a checkpoint.
             if isCut {
                 try? protection.release()
                 protection.protect(before)

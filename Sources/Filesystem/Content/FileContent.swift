@@ -103,7 +103,7 @@ package final class FileContent: @unchecked Sendable {
     package convenience init(
         _ descriptor: SharedDescriptor, isWritable: Bool, context: VaultContext, policyKey: KeyID, label: FileLabel
     ) throws(Errno) {
-        let backing = BackingFile(descriptor, protection: try context.protection(of: descriptor, label))
+        let backing = BackingFile(descriptor, protection: try context.protection(of: descriptor, isWritable: isWritable, label))
         try self.init(backing, isWritable: isWritable, context: context, policyKey: policyKey, label: label)
     }
 
@@ -232,7 +232,7 @@ package final class FileContent: @unchecked Sendable {
 
     /// Runs `body`, which writes; a write-back write leaves the modification time as it was.
     private func changing(_ isWriteBack: Bool, _ body: () throws(Errno) -> Void) throws(Errno) {
-        try changing { () throws(Errno) in
+        try changing(takesCapability: !isWriteBack) { () throws(Errno) in
             if isWriteBack { try hideTime() }
             try body()
             if !isWriteBack { forgetTime() }
@@ -243,7 +243,7 @@ package final class FileContent: @unchecked Sendable {
     /// - Throws: as `write`.
     package func truncate(to size: UInt64) throws(Errno) {
         guard size <= BlockLayout.maximumContentSize else { throw .fileTooLarge }
-        try changing { () throws(Errno) in
+        try changing(takesCapability: true) { () throws(Errno) in
             // The time stays, as the kernel has it: where it is to move, a change of times comes along.
             if size == contentSize { return }
             try resize(to: size)
@@ -252,8 +252,9 @@ package final class FileContent: @unchecked Sendable {
     }
 
     /// Runs `body` alone, with the vault marked as changed and the keys at hand.
+    /// - Parameter takesCapability: it is a program's own change, which takes the capability; most kernels have removed it before.
     /// - Throws: `EROFS`, `EBADF` when the descriptor is not writable.
-    func changing<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+    func changing<R>(takesCapability: Bool = false, _ body: () throws(Errno) -> R) throws(Errno) -> R {
         try context.willChange()
         return try lock.withWriteLock { () throws(Errno) -> R in
             guard isWritable else { throw .badDescriptor }
@@ -261,6 +262,7 @@ package final class FileContent: @unchecked Sendable {
             if isUnknown { try load() }
             changes.add(1, ordering: .releasing)
             defer { publish() }
+            if takesCapability { takeCapability() }
             return try journalling { () throws(Errno) -> R in
                 if isLengthDue || isSettlingDue {
                     isSettlingDue = false

@@ -10,9 +10,12 @@ extension FileContent {
     /// With the lock held for writing.
     func keepingPrivileges<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         guard !isKeepingCapability, mayHaveCapability.load(ordering: .acquiring) else { return try keepingSetID(body) }
-        let kept = KeptCapability(of: backing.descriptor)
-        noteCapability(kept != nil)
-        guard let kept else { return try keepingSetID(body) }
+        // First, so that one that is set after the look is not missed.
+        mayHaveCapability.store(false, ordering: .sequentiallyConsistent)
+        let found = KeptCapability(of: backing.descriptor)
+        protection?.mayHaveCapability.store(found != nil, ordering: .releasing)
+        guard let kept = found else { return try keepingSetID(body) }
+        mayHaveCapability.store(true, ordering: .releasing)
         isKeepingCapability = true
         defer {
             isKeepingCapability = false
@@ -21,17 +24,38 @@ extension FileContent {
         return try keepingSetID(body)
     }
 
-    private func noteCapability(_ isThere: Bool) {
-        mayHaveCapability.store(isThere, ordering: .releasing)
-        protection?.mayHaveCapability.store(isThere, ordering: .releasing)
+    /// Before a program's own change. With the lock held for writing.
+    func takeCapability() {
+        guard mayHaveCapability.load(ordering: .acquiring) else { return }
+        mayHaveCapability.store(false, ordering: .sequentiallyConsistent)
+        let take = { () throws(Errno) in try self.backing.descriptor.removeAttribute(Self.capability) }
+        do throws(Errno) {
+            if let protection { try protection.untimed(take) } else { try take() }
+        } catch {
+            // Most often there is none. An ordinary user may not remove one: then the kernel does, at the write itself.
+        }
+        protection?.mayHaveCapability.store(false, ordering: .releasing)
+    }
+
+    private func noteCapability() {
+        mayHaveCapability.store(true, ordering: .sequentiallyConsistent)
+        protection?.mayHaveCapability.store(true, ordering: .releasing)
     }
 
     /// Runs `body`, which sets or removes the capability, while nobody here writes to the file and would give the old one back.
     func changingCapability(_ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) {
         try lock.withWriteLock { () throws(Errno) in
-            defer { noteCapability(true) }
+            noteCapability()
             guard let protection else { return try body(backing.descriptor) }
             try protection.untimed { () throws(Errno) in try body(backing.descriptor) }
+        }
+    }
+
+    /// Runs `body`, which reads the capability, while nobody here writes to the file: it is gone for a moment then.
+    func readingCapability<R>(_ body: (SharedDescriptor) throws(Errno) -> R) throws(Errno) -> R {
+        try lock.withReadLock { () throws(Errno) -> R in
+            guard let protection else { return try body(backing.descriptor) }
+            return try protection.overlayLock.withReadLock { () throws(Errno) -> R in try body(backing.descriptor) }
         }
     }
 
@@ -46,9 +70,10 @@ extension FileContent {
         return try context.access.keepingSetID(of: backing.descriptor, body)
     }
 
-    /// Mode, owner or an attribute was changed: there may be set-id bits now, and a sync has to go to the file.
+    /// Mode, owner or an attribute was changed: there may be set-id bits and a capability now, and a sync has to go to the file.
     func noteMode() {
         mayHaveSetID.store(true, ordering: .releasing)
+        noteCapability()
         protection?.noteMetadata()
     }
 }

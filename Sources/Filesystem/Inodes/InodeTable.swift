@@ -14,7 +14,7 @@ final class InodeTable: Sendable {
     }
     private struct State {
         var byKey: [InodeKey: Holding] = [:]
-        /// Objects that have no name any more: their inode number may be used again for another object.
+        /// Objects that have no name any more, so that their inode number may be used again for another object; and inodes in whose place another one stands.
         var nameless: [ObjectIdentifier: Inode] = [:]
         /// Keys of inodes that are no longer held; most are gone.
         var passed: [InodeKey] = []
@@ -61,8 +61,8 @@ final class InodeTable: Sendable {
     /// The inode of a backing object, if there is one; not counted.
     func known(_ key: InodeKey) -> Inode? { state.withLock { $0.byKey[key]?.known } }
 
-    /// Those with a name that the kernel has not taken back.
-    var inodes: [Inode] { state.withLock { $0.byKey.values.compactMap(\.held) } }
+    /// Those that the kernel has not taken back.
+    var inodes: [Inode] { state.withLock { $0.byKey.values.compactMap(\.held) + $0.nameless.values } }
 
     /// How many the kernel knows, or did a short while ago.
     var count: Int { state.withLock { $0.byKey.count } }

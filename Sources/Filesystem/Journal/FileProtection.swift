@@ -80,11 +80,13 @@ final class FileProtection: @unchecked Sendable {
     var isPending: Bool { isOverlaid.load(ordering: .acquiring) }
 
     func use(_ descriptor: SharedDescriptor) { self.descriptor.withLock { $0 = descriptor } }
-    /// Another content takes the file over, and with it what waits for it.
-    func passOn(to descriptor: SharedDescriptor, place: (DirectoryID, [UInt8])?) {
-        use(descriptor)
+    /// Another content takes the file over, and with it what waits for it. `descriptor` is nil where it may not be written through.
+    func passOn(to descriptor: SharedDescriptor?, place: (DirectoryID, [UInt8])?) {
+        if let descriptor { use(descriptor) }
         if let place { self.place.withLock { $0 = place } }
         discardStaged()
+        // What was changed by path meanwhile, nobody has noted.
+        noteFailedSync()
         (isForced, shownTime, isTimeMoved) = (false, nil, true)
     }
     func noteMoved(to directory: DirectoryID, _ name: [UInt8]) {

@@ -44,7 +44,7 @@ final class Journal: Sendable {
     private let syncing = Mutex<Void>(())
     /// What a checkpoint has begun and not ended, because a sync failed: the records in this file still count, up to this one.
     private let checkpointing = Mutex<(file: SharedDescriptor, last: UInt64)?>(nil)
-    /// Files with records that count, and without a content: what was to be sealed and could not be.
+    /// Files with records that count, whose content has gone: what was to be sealed and could not be.
     private let kept = Mutex<[InodeKey: FileProtection]>([:])
     private let synced = Atomic<UInt64>(0)
     private let released = Atomic<UInt64>(0)
@@ -242,14 +242,16 @@ final class Journal: Sendable {
     /// Keeps what is known of a file whose content goes while records of it count, for the one who opens it next.
     func keep(_ file: FileProtection) {
         guard file.isLive || file.isPending, let status = try? file.file.status() else { return }
+        // Nobody notes any more what becomes of it.
+        file.mayHaveCapability.store(true, ordering: .releasing)
         kept.withLock { $0[InodeKey(status)] = file }
     }
 
-    /// What `keep` was given of the file behind `descriptor`, once. As long as it stands here its own descriptor is open, so that no other file has its number.
-    func takeKept(_ descriptor: SharedDescriptor) throws(Errno) -> FileProtection? {
+    /// What `keep` was given of the file behind `descriptor`. As long as it stands here its own descriptor is open, so that no other file has its number.
+    func kept(_ descriptor: SharedDescriptor) throws(Errno) -> FileProtection? {
         if kept.withLock({ $0.isEmpty }) { return nil }
         let key = InodeKey(try descriptor.status())
-        return kept.withLock { $0.removeValue(forKey: key) }
+        return kept.withLock { $0[key] }
     }
 
     /// Makes everything so far durable in the journal, makes all changes, and begins the other file. Nil when there is no record that counts.

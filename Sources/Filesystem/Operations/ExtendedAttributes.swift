@@ -40,8 +40,16 @@ extension Vault {
         let plain = name.array
         switch try Self.namespace(of: plain) {
         case .passedThrough:
+            let backing = try AttributeName(plain)
+            if isCapability, let content = inode.regularFile?.content {
+                return try content.readingCapability { (object) throws(Errno) in
+                    do throws(Errno) { return try object.attribute(backing) } catch {
+                        if error == .noData { inode.hasNoCapability.store(true, ordering: .relaxed) }
+                        throw error
+                    }
+                }
+            }
             do throws(Errno) {
-                let backing = try AttributeName(plain)
                 return try onBacking(of: inode) { (object) throws(Errno) in try object.get(backing) }
             } catch {
                 // `ls -l` asks each file for a label of SELinux until a file system says that it has none. Where there is SELinux, the kernel answers itself.
@@ -118,7 +126,11 @@ extension Vault {
     /// Runs `body`, which sets or removes the capability of a file that is in use; false for any other attribute, and where the file is in nobody's use.
     private func changeCapability(_ name: ByteSpan, of inode: Inode, _ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) -> Bool {
         guard Self.isCapability(name), let content = inode.regularFile?.content else { return false }
-        try content.changingCapability(body)
+        try content.changingCapability { (object) throws(Errno) in
+            try body(object)
+            // Somebody may have looked since it was said that there may be one.
+            inode.hasNoCapability.store(false, ordering: .relaxed)
+        }
         return true
     }
 

@@ -82,13 +82,13 @@ package final class VaultContext: Sendable {
     var mayBeTorn: Bool { !isShared && !lengthsTell }
     func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
 
-    /// What the journal knows of the file behind `descriptor`.
-    func protection(of descriptor: SharedDescriptor, _ label: FileLabel) throws(Errno) -> FileProtection? {
+    /// What the journal knows of the file behind `descriptor`, which is open for writing too if `isWritable`.
+    func protection(of descriptor: SharedDescriptor, isWritable: Bool, _ label: FileLabel) throws(Errno) -> FileProtection? {
         if let journal {
-            guard let kept = try journal.takeKept(descriptor) else {
+            guard let kept = try journal.kept(descriptor) else {
                 return FileProtection(descriptor, journal: journal, access: access, place: label.place)
             }
-            kept.passOn(to: descriptor, place: label.place)
+            kept.passOn(to: isWritable ? descriptor : nil, place: label.place)
             return kept
         }
         if opening.replayed.isEmpty { return nil }

@@ -394,6 +394,9 @@ import Testing
         // Sealing fails, as no change of the file can be made.
         for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
         #expect(inode.regularFile?.content == nil)
+        // A reader sees it, and takes nothing away.
+        #expect(try read("s", in: scratch.vault) == plain)
+        #expect(inode.regularFile?.content == nil)
         file = try open("s")
         #expect(file.content.protection === protection)
         #expect(try bytes(of: file) == plain)
@@ -438,6 +441,11 @@ import Testing
         try scratch.vault.setAttribute(name.span, to: other.span, flags: [], of: again)
         try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: true)
         #expect(capability(again) == other)
+        // A program's own write takes it, also where the kernel does not say so before.
+        try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: false)
+        try writer.synchronize(dataOnly: false)
+        #expect(capability(again) == nil)
+        try scratch.vault.setAttribute(name.span, to: other.span, flags: [], of: again)
         // The kernel removes it before a program writes.
         try scratch.vault.removeAttribute(name.span, of: again)
         try writer.write(plain.span.slice(0, 10), at: 0, isWriteBack: false)
