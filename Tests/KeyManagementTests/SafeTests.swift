@@ -268,6 +268,12 @@ struct SafeTests {
         #expect(try update(entry("2", tags: ["b": "3"])) == .unchanged)
         #expect(try it.get("mail", .label(.previous)) == "1" && it.get("mail") == "2")
         #expect(try update(entry("2", account: "you")) == .updated)
+        // Sealed by another key it is another version.
+        _ = try it.keystore.createKey(alias: "alias/new")
+        let other = try KeyReference("alias/new")
+        #expect(try it.safe.importEntries([entry("2")], key: other, updates: true) == [.updated])
+        #expect(try it.safe.importEntries([entry("2")], key: other, updates: true) == [.unchanged])
+        #expect(try it.safe.importEntries([entry("2")], key: KeyReference(PasswordSafe.defaultKeyAlias), updates: true) == [.updated])
         #expect(try it.safe.describe("mail").metadata.account == "you")
         // What does not open cannot be compared, and what has no room is left out alone.
         let many = Dictionary(uniqueKeysWithValues: (0..<49).map { ("t\($0)", "") })

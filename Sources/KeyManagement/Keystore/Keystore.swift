@@ -310,10 +310,9 @@ extension Keystore: KeyringSource {
         do throws(KeystoreError) {
             let authentication = try authentication()
             let dataVersion = try database.ask(KeystoreDatabase.dataVersion)
-            if let seen = state.withLock({ $0.seen }) {
-                if seen.dataVersion == dataVersion, seen.generation == known { return nil }
-                if seen.dataVersion != dataVersion { owesCheckpoint.store(true, ordering: .relaxed) }
-            }
+            let seen = state.withLock { $0.seen }
+            if let seen, seen.dataVersion == dataVersion, seen.generation == known { return nil }
+            if known != nil, seen?.dataVersion != dataVersion { owesCheckpoint.store(true, ordering: .relaxed) }
             let contents = try database.read { database in
                 let header = try verify(database, authentication)
                 if let known {

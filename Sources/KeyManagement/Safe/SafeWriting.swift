@@ -92,14 +92,14 @@ extension PasswordSafe {
         if isTrial {
             let authentication: RowAuthentication
             do throws(KeystoreError) { authentication = try keystore.authentication() } catch { throw .storage(error) }
-            return try read { safe in try entries.map { try Self.plan($0, &safe, authentication, updates).outcome } } ?? entries.map { _ in .created }
+            return try read { safe in try entries.map { try plan($0, &safe, authentication, updates, key).outcome } } ?? entries.map { _ in .created }
         }
         let reference = try sealingKey(key)
         return try change { safe, authentication in
             var keys = SealingKeys()
             let standard = try keystore.find(reference, safe.database).keyID
             return try entries.map { entry in
-                let (outcome, row, metadata) = try Self.plan(entry, &safe, authentication, updates)
+                let (outcome, row, metadata) = try plan(entry, &safe, authentication, updates, key)
                 guard outcome == .created || outcome == .updated else { return outcome }
                 try Self.check(entry.value)
                 let id = try safe.keys.id(of: metadata.name)
@@ -113,8 +113,8 @@ extension PasswordSafe {
     }
 
     /// What is to become of an entry, of which secret, and what is to be known of that.
-    private static func plan(
-        _ entry: ImportEntry, _ safe: inout SafeTransaction, _ authentication: RowAuthentication, _ updates: Bool
+    private func plan(
+        _ entry: ImportEntry, _ safe: inout SafeTransaction, _ authentication: RowAuthentication, _ updates: Bool, _ key: KeyReference?
     ) throws -> (outcome: ImportOutcome, row: SecretRow?, metadata: SecretMetadata) {
         guard let row = try safe.find(safe.keys.id(of: entry.metadata.name)) else { return (.created, nil, entry.metadata) }
         if row.deletesAt != nil { return (.skipped("a secret of that name was deleted, and is not destroyed yet"), row, entry.metadata) }
@@ -122,7 +122,10 @@ extension PasswordSafe {
         let old = try row.metadata(safe.keys)
         let metadata: SecretMetadata
         do throws(KeyError) { metadata = try old.filled(from: entry.metadata) } catch { return (.skipped("\(error)"), row, old) }
-        let isSame = try metadata == old && (currentValue(of: row, safe, authentication)?.isEqual(to: entry.value) ?? false)
+        var isSame = metadata == old
+        // One that is to be sealed by another key is made anew.
+        if isSame, key != nil { isSame = try sealingKeyID(for: row, key, safe) == sealingKeyID(for: row, nil, safe) }
+        if isSame { isSame = try Self.currentValue(of: row, safe, authentication)?.isEqual(to: entry.value) ?? false }
         return (isSame ? .unchanged : .updated, row, metadata)
     }
 

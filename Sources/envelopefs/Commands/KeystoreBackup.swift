@@ -49,8 +49,7 @@ extension KeystoreCommand {
             }
         }
 
-        private static func text(_ time: Int64) -> String { Date(timeIntervalSince1970: Double(time)).formatted(.iso8601)
-        }
+        private static func text(_ time: Int64) -> String { Date(timeIntervalSince1970: Double(time)).formatted(.iso8601) }
     }
 
     struct Verify: ParsableCommand {
@@ -147,7 +146,7 @@ extension KeystoreCommand {
 }
 
 enum DrillPlace {
-    /// Where a backup is opened for a moment: keys stay sealed in it.
+    /// Where a backup is made or opened for a moment: keys stay sealed in it.
     static func directory() -> String {
         [Surroundings.value("XDG_RUNTIME_DIR"), Surroundings.value("TMPDIR")].compactMap { $0 }.first { $0.hasPrefix("/") && (try? Paths.status($0))?.isDirectory == true } ?? "/tmp"
     }

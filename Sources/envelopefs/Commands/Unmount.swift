@@ -75,7 +75,7 @@ enum MountEnd {
 
     /// The daemon holds the vault's lock until everything is sealed and synced, however long the disk takes.
     /// - Parameter holders: programs from which the mount was taken by force. If they are still served, that is waited for only shortly.
-    static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, _ holders: [Holder]) throws(Failure) {
+    private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, _ holders: [Holder]) throws(Failure) {
         guard let owner else { return }
         let begun = SystemClock.monotonic
         var hasTold = false

@@ -45,12 +45,11 @@ enum BackupFile {
     /// Writes a backup of `keystore` to `path`, where nothing is yet, and opens it again with `secret` before it gets its name.
     static func write(_ keystore: Keystore, to path: String, secret: UnlockSecret) throws(Failure) -> BackupHeader {
         guard try !isThere(path) else { throw Failure(.alreadyExists, "\(path) already exists", hint: "A backup is never written over anything.") }
-        // Only the sealed file comes near its place, which may be a stick, a share or a folder that is copied elsewhere.
-        let (near, work) = (try WorkDirectory(beside: path, "backup"), try WorkDirectory(beside: keystore.path, "backup"))
-        defer {
-            near.remove()
-            work.remove()
-        }
+        // Only the sealed file comes near its place, which may be a stick, a share or a folder that is copied elsewhere; and the keystore's own disk may be full.
+        let near = try WorkDirectory(beside: path, "backup")
+        defer { near.remove() }
+        let work = try WorkDirectory(beside: DrillPlace.directory() + "/envelopefs", "backup")
+        defer { work.remove() }
         let (copy, made, opened) = (work.path + "/copy.db", near.path + "/backup", work.path + "/opened.db")
         do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error) }
         try seal(copy, of: keystore, to: made)
