@@ -17,7 +17,7 @@ final class Journal: Sendable {
     private static let step: UInt64 = 1 << 20
     static let largestArea: UInt64 = 16 << 20
     /// So many pages may wait to be written to their files.
-    private static let waitingLimit = 4096
+    private static let waitingLimit = 2048
 
     private struct State {
         var files: [SharedDescriptor] = []
