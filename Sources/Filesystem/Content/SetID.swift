@@ -28,9 +28,8 @@ extension FileContent {
     func takeCapability() {
         guard mayHaveCapability.load(ordering: .acquiring) else { return }
         mayHaveCapability.store(false, ordering: .sequentiallyConsistent)
-        let take = { () throws(Errno) in try self.backing.descriptor.removeAttribute(Self.capability) }
         do throws(Errno) {
-            if let protection { try protection.untimed(take) } else { try take() }
+            try alone { (file) throws(Errno) in try file.removeAttribute(Self.capability) }
         } catch {
             // Most often there is none. An ordinary user may not remove one: then the kernel does, at the write itself.
         }
@@ -46,9 +45,14 @@ extension FileContent {
     func changingCapability(_ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) {
         try lock.withWriteLock { () throws(Errno) in
             noteCapability()
-            guard let protection else { return try body(backing.descriptor) }
-            try protection.untimed { () throws(Errno) in try body(backing.descriptor) }
+            try alone(body)
         }
+    }
+
+    /// While no change of the journal's is being made in the file.
+    private func alone(_ body: (SharedDescriptor) throws(Errno) -> Void) throws(Errno) {
+        guard let protection else { return try body(backing.descriptor) }
+        try protection.untimed { () throws(Errno) in try body(backing.descriptor) }
     }
 
     /// Runs `body`, which reads the capability, while nobody here writes to the file: it is gone for a moment then.

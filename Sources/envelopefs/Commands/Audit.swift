@@ -130,7 +130,7 @@ struct AuditRecord: Encodable {
 
     init(_ entry: AuditEntry) {
         number = entry.number
-        time = Date(timeIntervalSince1970: Double(entry.time)).formatted(.iso8601)
+        time = entry.time.asDate
         operation = entry.operation
         keyID = entry.keyID?.description
         version = entry.version

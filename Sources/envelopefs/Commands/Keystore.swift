@@ -204,7 +204,7 @@ struct SlotRecord: Encodable {
     init(_ description: SlotDescription) {
         slot = description.number
         kind = description.kind.rawValue
-        createdAt = Date(timeIntervalSince1970: Double(description.createdAt)).formatted(.iso8601)
+        createdAt = description.createdAt.asDate
         opened = description.isOpener
         (scryptLogN, scryptR, scryptP) = (description.scrypt?.logN, description.scrypt?.r, description.scrypt?.p)
     }

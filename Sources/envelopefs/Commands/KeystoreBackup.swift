@@ -40,16 +40,14 @@ extension KeystoreCommand {
             CurrentProcess.setUmask(0o077)
             let restored = try BackupFile.restore(backup, to: path, secret: secret, replaces: replace)
             if let kept = restored.kept { Console.note("the keystore that was there is \(kept)") }
-            Console.note("\(path): generation \(restored.header.generation), as it was \(Self.text(restored.header.createdAt))")
+            Console.note("\(path): generation \(restored.header.generation), as it was \(restored.header.createdAt.asDate)")
             for key in restored.deletions.keys {
-                Console.note("key \(key.keyID) is to be destroyed on \(Self.text(key.date)): 'envelopefs key cancel-deletion \(key.keyID)' keeps it")
+                Console.note("key \(key.keyID) is to be destroyed on \(key.date.asDate): 'envelopefs key cancel-deletion \(key.keyID)' keeps it")
             }
             if restored.deletions.secrets > 0 {
                 Console.note("deleted secrets that are not destroyed yet: \(restored.deletions.secrets); 'envelopefs safe list --deleted' names them, 'safe restore' keeps them")
             }
         }
-
-        private static func text(_ time: Int64) -> String { Date(timeIntervalSince1970: Double(time)).formatted(.iso8601) }
     }
 
     struct Verify: ParsableCommand {
@@ -116,7 +114,7 @@ extension KeystoreCommand {
             let secret = try SecretEntry.unlockSecret(access.secretOptions, for: .open(keystore: path))
             defer { secret.wipe() }
             CurrentProcess.setUmask(0o077)
-            let work = try WorkDirectory(beside: DrillPlace.directory() + "/envelopefs", "drill")
+            let work = try WorkDirectory.temporary("drill")
             defer { work.remove() }
             _ = try BackupFile.open(path, named: path, to: work.path + "/keystore.db", secret: secret)
             let keystore = try KeystoreDoor.open(work.path + "/keystore.db", secret: secret, forSlots: true, appliesSchedule: false)
@@ -142,13 +140,6 @@ extension KeystoreCommand {
             if json { try Console.json(record) } else { try Console.table(record.rows) }
             guard record.failures.isEmpty else { throw Failure(.keystoreUnreadable, "the drill failed: \(record.failures.joined(separator: "; "))") }
         }
-    }
-}
-
-enum DrillPlace {
-    /// Where a backup is made or opened for a moment: keys stay sealed in it.
-    static func directory() -> String {
-        [Surroundings.value("XDG_RUNTIME_DIR"), Surroundings.value("TMPDIR")].compactMap { $0 }.first { $0.hasPrefix("/") && (try? Paths.status($0))?.isDirectory == true } ?? "/tmp"
     }
 }
 

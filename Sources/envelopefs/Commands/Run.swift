@@ -62,14 +62,8 @@ struct RunCommand: ParsableCommand {
             mount = try MountEnd.find(place.path)
         } catch {
             Console.note("\(place.path) was unmounted meanwhile")
-            let end = SystemClock.monotonic + UInt64(wait.milliseconds) * 1_000_000
-            while let owner, VaultFiles.owner(of: vault) == owner {
-                guard SystemClock.monotonic < end else {
-                    throw Failure(.mountBusy, "process \(owner.process) still serves programs that hold the mount", hint: "It seals the vault when they end.")
-                }
-                SystemClock.sleep(nanoseconds: 50_000_000)
-            }
-            return
+            guard let owner, !VaultFiles.isFree(vault, of: owner, within: UInt64(wait.milliseconds) * 1_000_000) else { return }
+            throw Failure(.mountBusy, "process \(owner.process) still serves programs that hold the mount", hint: "It seals the vault when they end.")
         }
         do throws(Failure) {
             try MountEnd.unmount(mount, patience: wait, force: false)
@@ -95,8 +89,7 @@ struct TemporaryPlace {
 
     /// A new directory that only this user may enter.
     static func make() throws(Failure) -> TemporaryPlace {
-        let parent = [Surroundings.value("XDG_RUNTIME_DIR"), Surroundings.value("TMPDIR"), "/tmp"].compactMap { $0 }
-            .first { $0.hasPrefix("/") && (try? Paths.status($0))?.isDirectory == true } ?? "/tmp"
+        let parent = Surroundings.temporaryDirectory
         do {
             let parent = String(decoding: try Paths.resolve(parent), as: UTF8.self)
             let name = "envelopefs-" + (try Random.bytes(8)).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()

@@ -76,21 +76,14 @@ enum MountEnd {
     /// The daemon holds the vault's lock until everything is sealed and synced, however long the disk takes.
     /// - Parameter holders: programs from which the mount was taken by force. If they are still served, that is waited for only shortly.
     private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, _ holders: [Holder]) throws(Failure) {
-        guard let owner else { return }
-        let begun = SystemClock.monotonic
-        var hasTold = false
-        while VaultFiles.owner(of: vault) == owner {
-            if !hasTold && SystemClock.monotonic - begun > 3_000_000_000 {
-                hasTold = true
-                let left = holders.filter { Signal.isAlive(process: $0.processID) }
-                guard left.isEmpty else {
-                    throw Failure(
-                        .mountBusy, "\(path) is out of sight, but process \(owner.process) still serves the programs that hold it; it seals the vault when they end",
-                        hint: left.map(\.description).joined(separator: "\n"))
-                }
-                Console.note("\(path) is gone; process \(owner.process) still seals")
-            }
-            SystemClock.sleep(nanoseconds: 10_000_000)
+        guard let owner, !VaultFiles.isFree(vault, of: owner, within: 3_000_000_000) else { return }
+        let left = holders.filter { Signal.isAlive(process: $0.processID) }
+        guard left.isEmpty else {
+            throw Failure(
+                .mountBusy, "\(path) is out of sight, but process \(owner.process) still serves the programs that hold it; it seals the vault when they end",
+                hint: left.map(\.description).joined(separator: "\n"))
         }
+        Console.note("\(path) is gone; process \(owner.process) still seals")
+        while !VaultFiles.isFree(vault, of: owner, within: 3_000_000_000) {}
     }
 }

@@ -23,6 +23,9 @@ struct WorkDirectory {
         } catch { throw Failure("\(path) cannot be made", error) }
     }
 
+    /// Where a backup is made or opened for a moment: keys stay sealed in it.
+    static func temporary(_ word: String) throws(Failure) -> WorkDirectory { try WorkDirectory(beside: Surroundings.temporaryDirectory + "/envelopefs", word) }
+
     /// What cannot be removed is sealed and in a closed directory.
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 }
@@ -48,7 +51,7 @@ enum BackupFile {
         // Only the sealed file comes near its place, which may be a stick, a share or a folder that is copied elsewhere; and the keystore's own disk may be full.
         let near = try WorkDirectory(beside: path, "backup")
         defer { near.remove() }
-        let work = try WorkDirectory(beside: DrillPlace.directory() + "/envelopefs", "backup")
+        let work = try WorkDirectory.temporary("backup")
         defer { work.remove() }
         let (copy, made, opened) = (work.path + "/copy.db", near.path + "/backup", work.path + "/opened.db")
         do throws(KeystoreError) { try keystore.copyDatabase(to: copy) } catch { throw Failure(error) }

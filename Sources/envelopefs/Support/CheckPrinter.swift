@@ -67,7 +67,7 @@ final class CheckPrinter: Sendable {
 
     private static func text(_ finding: CheckFinding) -> String {
         let place = finding.path.isEmpty ? finding.backing : finding.path
-        var line = "\(finding.kind.rawValue): \(place.oneLine): \(finding.detail.oneLine)"
+        var line = "\(finding.kind.rawValue): \(place.visibleLine): \(finding.detail.visibleLine)"
         if !finding.lost.isEmpty {
             let ranges = finding.lost.prefix(8).map { "\($0.lowerBound)-\($0.upperBound - 1)" }.joined(separator: ", ")
             line += "; bytes \(ranges)\(finding.lost.count > 8 ? ", and \(finding.lost.count - 8) more ranges" : "")"
@@ -129,13 +129,6 @@ final class CheckPrinter: Sendable {
         if summary.damage > 0 { return .checkDamage }
         if summary.leftovers > 0 { return .checkLeftovers }
         return summary.isComplete ? .success : .checkIncomplete
-    }
-}
-
-extension String {
-    /// Without characters that would end the line or move the cursor.
-    fileprivate var oneLine: String {
-        visible.replacing("\n", with: "\\x0a").replacing("\t", with: "\\x09")
     }
 }
 

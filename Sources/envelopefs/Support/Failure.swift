@@ -26,7 +26,7 @@ extension String {
     /// The text with control characters shown as `\xNN`: a name from a disk must not write to a terminal what it likes.
     var visible: String { shown(but: ["\n", "\t"]) }
 
-    /// The same in one line, whatever it holds.
+    /// The same without characters that would end the line.
     var visibleLine: String { shown(but: []) }
 
     private func shown(but allowed: Set<Unicode.Scalar>) -> String {

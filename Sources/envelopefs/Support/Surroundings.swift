@@ -1,6 +1,7 @@
 // What the environment says: variables, the working directory, the user's own directories.
 
 import FoundationEssentials
+import POSIX
 
 /// The environment of the process, read where it is asked for.
 enum Surroundings {
@@ -11,6 +12,11 @@ enum Surroundings {
         if let given = value(variable), given.hasPrefix("/") { return given }
         guard let home = value("HOME"), home.hasPrefix("/") else { return nil }
         return home + "/" + fallback
+    }
+
+    /// Where something may stand for a while: the user's own place of this session, if there is one.
+    static var temporaryDirectory: String {
+        [value("XDG_RUNTIME_DIR"), value("TMPDIR")].compactMap { $0 }.first { $0.hasPrefix("/") && (try? Paths.status($0))?.isDirectory == true } ?? "/tmp"
     }
 }
 

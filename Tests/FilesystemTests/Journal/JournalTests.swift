@@ -17,6 +17,30 @@ import Testing
 
     private func open(_ name: String) throws -> OpenFile { try scratch.vault.open(scratch.find(name).inode, writable: true) }
 
+    /// A new file with `plain` in it, which is durable, open for writing.
+    private func durable(_ name: String, _ plain: [UInt8]) throws -> OpenFile {
+        _ = try scratch.makeFile(name)
+        let file = try open(name)
+        try file.write(plain.span, at: 0, isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        return file
+    }
+
+    /// Runs `body` while the content uses another backing file.
+    private func with(_ backing: BackingFile, in file: OpenFile, _ body: () throws -> Void) throws {
+        let sound = file.content.lock.withWriteLock {
+            defer { file.content.backing = backing }
+            return file.content.backing
+        }
+        defer { file.content.lock.withWriteLock { file.content.backing = sound } }
+        try body()
+    }
+
+    /// Until the sealer is done with it, whatever came of that.
+    private func waitForSealer(_ inode: Inode) {
+        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+    }
+
     private func bytes(of file: OpenFile) throws -> [UInt8] {
         var all = [UInt8](repeating: 0xee, count: Int(file.content.size) + 1)
         var span = all.mutableSpan
@@ -169,12 +193,9 @@ import Testing
 
     /// Found by the kill test: the record of a growth, made again, cut off what was appended after it past the protected groups.
     @Test func whatIsAppendedAfterAGrowthStays() throws {
-        _ = try scratch.makeFile("g")
-        let file = try open("g")
         var dice = Dice(9)
         var plain = dice.bytes(30_000)
-        try file.write(plain.span, at: 0, isWriteBack: false)
-        try file.synchronize(dataOnly: false)
+        let file = try durable("g", plain)
         let change = dice.bytes(100)
         try file.write(change.span, at: 0, isWriteBack: false)
         plain.replaceSubrange(0..<100, with: change)
@@ -213,10 +234,7 @@ import Testing
     @Test(arguments: [false, true]) func aPunchThatFailedIsNotMadeLater(isPunchFailing: Bool) throws {
         var dice = Dice(11)
         var plain = dice.bytes(200 << 12)
-        _ = try scratch.makeFile("p")
-        var file = try open("p")
-        try file.write(plain.span, at: 0, isWriteBack: false)
-        try file.synchronize(dataOnly: false)
+        var file = try durable("p", plain)
         file.release()
         try scratch.remount()
         file = try open("p")
@@ -226,9 +244,9 @@ import Testing
             let isMet = isPunchFailing ? call == .times : call == .read && offset <= limit && limit < offset + UInt64(count)
             return isMet ? .fail(.ioError) : .proceed
         }
-        file.content.lock.withWriteLock { file.content.backing = BackingFile(sound.descriptor, probe: probe, protection: sound.protection) }
-        #expect(scratch.errno { try file.content.allocate(mode: .punchHole, 0..<150 << 12) } == .ioError)
-        file.content.lock.withWriteLock { file.content.backing = sound }
+        try with(BackingFile(sound.descriptor, probe: probe, protection: sound.protection), in: file) {
+            #expect(scratch.errno { try file.content.allocate(mode: .punchHole, 0..<150 << 12) } == .ioError)
+        }
         let change = dice.bytes(48 << 12)
         try file.write(change.span, at: 0, isWriteBack: false)
         plain.replaceSubrange(0..<change.count, with: change)
@@ -248,13 +266,10 @@ import Testing
 
     /// Found by reading: past what was synced, a hole that was filled again at once was made a hole again after a kill.
     @Test func aHoleOfALiveFileIsNotMadeAgainOverWhatFilledIt() throws {
-        _ = try scratch.makeFile("z")
-        let file = try open("z")
-        defer { file.release() }
         var dice = Dice(21)
         var plain = dice.bytes(10 << 12)
-        try file.write(plain.span, at: 0, isWriteBack: false)
-        try file.synchronize(dataOnly: false)
+        let file = try durable("z", plain)
+        defer { file.release() }
         let change = dice.bytes(100)
         try file.write(change.span, at: 0, isWriteBack: false)
         plain.replaceSubrange(0..<100, with: change)
@@ -275,19 +290,16 @@ import Testing
 
     /// Found by reading: a program was told that nothing was cut, counted on it, and the next mount made the cut.
     @Test func aCutThatFailedIsNotMadeLater() throws {
-        _ = try scratch.makeFile("c")
-        let file = try open("c")
-        defer { file.release() }
         var dice = Dice(22)
         var plain = dice.bytes(300 << 12)
-        try file.write(plain.span, at: 0, isWriteBack: false)
-        try file.synchronize(dataOnly: false)
+        let file = try durable("c", plain)
+        defer { file.release() }
         let sound = file.content.backing
         // Of a descriptor that is open for reading alone no length is set; what goes through the journal is written by another one.
         let reading = try scratch.vault.access.open(sound.descriptor, .readOnly)
-        file.content.lock.withWriteLock { file.content.backing = BackingFile(reading, protection: sound.protection) }
-        #expect(scratch.errno { try file.content.truncate(to: 5 << 12) } == .invalidArgument)
-        file.content.lock.withWriteLock { file.content.backing = sound }
+        try with(BackingFile(reading, protection: sound.protection), in: file) {
+            #expect(scratch.errno { try file.content.truncate(to: 5 << 12) } == .invalidArgument)
+        }
         #expect(try bytes(of: file) == plain)
         try expectAfterKill("c", plain, "after the cut that failed")
         // It is as protected as before.
@@ -358,7 +370,7 @@ import Testing
             let change = dice.bytes(2 << 12)
             try file.write(change.span, at: 4 << 12, isWriteBack: false)
             file.release()
-            for _ in 0..<100 where vault.sealer.count > 0 || inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+            waitForSealer(inode)
             let again = try vault.open(inode, writable: true)
             #expect(again.content !== file.content)
             var found = [UInt8](repeating: 0, count: 20 << 12)
@@ -392,7 +404,7 @@ import Testing
         #expect(try scratch.read(other) == "Othermore")
         file.release()
         // Sealing fails, as no change of the file can be made.
-        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+        waitForSealer(inode)
         #expect(inode.regularFile?.content == nil)
         // A reader sees it, and takes nothing away.
         #expect(try read("s", in: scratch.vault) == plain)
@@ -430,7 +442,7 @@ import Testing
         #expect(capability(inode) == value, "after a change of the journal's")
         try file.write(plain.span.slice(0, 9000), at: 700, isWriteBack: true)
         file.release()
-        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+        waitForSealer(inode)
         #expect(capability(inode) == value, "after sealing")
         try scratch.remount()
         let again = try scratch.find("p").inode
