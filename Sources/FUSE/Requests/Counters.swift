@@ -40,7 +40,7 @@ package final class Counters: Sendable {
     }
 
     /// Lines of a name, a space and a number: `requests.KIND` for each kind that occurred, `bytes-written`, `bytes-read` (as far as they were
-    /// asked for), `files-in-memory` and `files-unsealed`.
+    /// asked for), `files-in-memory`, `files-unsealed`, and `process`: this process's id.
     func report(of service: Service) -> [UInt8] {
         var byName: [String: UInt64] = [:]
         var named = Set<Int>()
@@ -53,6 +53,7 @@ package final class Counters: Sendable {
         lines += [
             ("bytes-written", bytesWritten.load(ordering: .relaxed)), ("bytes-read", bytesAsked.load(ordering: .relaxed)),
             ("files-in-memory", UInt64(service.vault.inodeCount)), ("files-unsealed", UInt64(service.vault.unsealedCount)),
+            ("process", UInt64(CurrentProcess.id)),
         ]
         return Array(lines.map { "\($0.0) \($0.1)\n" }.joined().utf8)
     }

@@ -45,9 +45,9 @@ struct RunCommand: ParsableCommand {
         do throws(Errno) { try signals.block() } catch { throw Failure("signals cannot be held back", error) }
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
-        let owner = VaultFiles.owner(of: found.path)
+        let server = try? MountServer(of: MountEnd.find(place.path))
         let status = Result { () throws(Failure) in try Job(command, in: place, adding: given, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
-        try end(place, found.path, owner)
+        try end(place, server)
         switch try status.get() {
         case .exited(0): return
         case .exited(let code): throw ExitCode(code)
@@ -56,14 +56,14 @@ struct RunCommand: ParsableCommand {
     }
 
     /// Takes the mount away; from programs that still hold it too, when their time is up.
-    private func end(_ place: TemporaryPlace, _ vault: String, _ owner: VaultFiles.Owner?) throws(Failure) {
+    private func end(_ place: TemporaryPlace, _ server: MountServer?) throws(Failure) {
         let mount: MountedFilesystem
         do throws(Failure) {
             mount = try MountEnd.find(place.path)
         } catch {
             Console.note("\(place.path) was unmounted meanwhile")
-            guard let owner, !VaultFiles.isFree(vault, of: owner, within: UInt64(wait.milliseconds) * 1_000_000) else { return }
-            throw Failure(.mountBusy, "process \(owner.process) still serves programs that hold the mount", hint: "It seals the vault when they end.")
+            guard let server, !server.hasLetGo(within: UInt64(wait.milliseconds) * 1_000_000) else { return }
+            throw Failure(.mountBusy, "process \(server.process) still serves programs that hold the mount", hint: "It seals the vault when they end.")
         }
         do throws(Failure) {
             try MountEnd.unmount(mount, patience: wait, force: false)

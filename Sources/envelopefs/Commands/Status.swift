@@ -54,12 +54,12 @@ struct MountStatus: Encodable {
         let words = mount.options.split(separator: ",") + mount.superOptions.split(separator: ",")
         isReadOnly = words.contains("ro")
         let owner = VaultFiles.owner(of: vault)
-        daemon = owner?.process
         // Without a lock (a vault on a read-only disk) only the mount itself can say.
         isAlive = owner != nil || (try? MountPoint.ask(mountPoint)) != nil
         userID = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
         options = mount.options + "," + mount.superOptions
         counters = isAlive ? MountCounters(asking: mountPoint) : nil
+        daemon = owner?.process ?? counters?.process
     }
 
     var rows: [(String, String)] {

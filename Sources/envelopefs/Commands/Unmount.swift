@@ -37,25 +37,28 @@ enum MountEnd {
         return mount
     }
 
-    /// Returns when the mount is gone and its daemon has let go of the vault.
+    /// Returns when the mount is gone and its daemon has let go of the vault, or when that goes on at another place.
     /// - Throws: `Failure` (mountBusy) that names the holders.
     static func unmount(_ mount: MountedFilesystem, patience: TimeSpan, force: Bool) throws(Failure) {
         let path = String(decoding: mount.mountPoint, as: UTF8.self)
-        let vault = String(decoding: mount.source, as: UTF8.self)
-        let owner = VaultFiles.owner(of: vault)
+        let server = MountServer(of: mount)
         let end = SystemClock.monotonic + UInt64(patience.milliseconds) * 1_000_000
-        let holders = force ? Holder.all(of: path).filter { $0.processID != owner?.process } : []
+        let holders = force ? Holder.all(of: path).filter { $0.processID != server?.process } : []
         if force { cutOff(mount, path) }
         waiting: while true {
             switch Unmounting.unmount(path, lazily: force) {
             case .unmounted: break waiting
             case .failed(let error): throw Failure("\(path) cannot be unmounted", error)
             case .busy:
-                guard SystemClock.monotonic < end else { throw busy(path, daemon: owner?.process) }
+                guard SystemClock.monotonic < end else { throw busy(path, daemon: server?.process) }
                 SystemClock.sleep(nanoseconds: 50_000_000)
             }
         }
-        try waitUntilSealed(vault, owner, path, holders)
+        if let other = try? MountTable.current().last(where: { $0.device == mount.device }) {
+            Console.note("it is still mounted at \(String(decoding: other.mountPoint, as: UTF8.self)), and served there")
+            return
+        }
+        try waitUntilSealed(server, path, holders)
     }
 
     /// Has the kernel write out what it can, and then end the connection, where it lets this user do so: root always, others through fusectl.
@@ -73,17 +76,16 @@ enum MountEnd {
         return Failure(.mountBusy, "\(path) is in use", hint: list + "\nEnd them, or use --wait 30s to wait for them, or --force to take it away from them.")
     }
 
-    /// The daemon holds the vault's lock until everything is sealed and synced, however long the disk takes.
     /// - Parameter holders: programs from which the mount was taken by force. If they are still served, that is waited for only shortly.
-    private static func waitUntilSealed(_ vault: String, _ owner: VaultFiles.Owner?, _ path: String, _ holders: [Holder]) throws(Failure) {
-        guard let owner, !VaultFiles.isFree(vault, of: owner, within: 3_000_000_000) else { return }
+    private static func waitUntilSealed(_ server: MountServer?, _ path: String, _ holders: [Holder]) throws(Failure) {
+        guard let server, !server.hasLetGo(within: 3_000_000_000) else { return }
         let left = holders.filter { Signal.isAlive(process: $0.processID) }
         guard left.isEmpty else {
             throw Failure(
-                .mountBusy, "\(path) is out of sight, but process \(owner.process) still serves the programs that hold it; it seals the vault when they end",
+                .mountBusy, "\(path) is out of sight, but process \(server.process) still serves the programs that hold it; it seals the vault when they end",
                 hint: left.map(\.description).joined(separator: "\n"))
         }
-        Console.note("\(path) is gone; process \(owner.process) still seals")
-        while !VaultFiles.isFree(vault, of: owner, within: 3_000_000_000) {}
+        Console.note("\(path) is gone; process \(server.process) still seals")
+        while !server.hasLetGo(within: 3_000_000_000) {}
     }
 }

@@ -15,6 +15,11 @@ struct MountCounters: Encodable {
     let filesInMemory: UInt64
     /// Files that are to be sealed when they have been quiet for a while.
     let filesUnsealed: UInt64
+    /// The daemon itself, by its number in its own process namespace.
+    let process: Int32
+
+    /// What `status` shows: the process stands beside them.
+    private enum CodingKeys: CodingKey { case requests, bytesWritten, bytesRead, filesInMemory, filesUnsealed }
 
     /// Asks the mount at a path, which may hang: waits a second at most.
     /// - Returns: nil when there is no answer, or one of another program.
@@ -53,7 +58,7 @@ struct MountCounters: Encodable {
             numbers[String(words[0])] = number
         }
         guard let written = numbers["bytes-written"], let read = numbers["bytes-read"], let files = numbers["files-in-memory"],
-            let unsealed = numbers["files-unsealed"]
+            let unsealed = numbers["files-unsealed"], let process = numbers["process"].flatMap(Int32.init(exactly:))
         else { return nil }
         requests = Dictionary(
             uniqueKeysWithValues: numbers.compactMap { $0.key.hasPrefix("requests.") ? (String($0.key.dropFirst("requests.".count)), $0.value) : nil })
@@ -61,6 +66,7 @@ struct MountCounters: Encodable {
         bytesRead = read
         filesInMemory = files
         filesUnsealed = unsealed
+        self.process = process
     }
 
     /// For people: the kinds of which there were most, and the amounts.

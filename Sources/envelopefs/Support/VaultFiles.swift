@@ -81,16 +81,6 @@ struct VaultFiles {
         return Owner(process: process, mountPoint: lines.count > 1 ? String(lines[1].prefix { $0 != "\n" }) : "")
     }
 
-    /// Waits until `owner` has let go of a vault, for so many nanoseconds at most. Whether it has.
-    static func isFree(_ vault: String, of owner: Owner, within time: UInt64) -> Bool {
-        let end = SystemClock.monotonic + time
-        while self.owner(of: vault) == owner {
-            guard SystemClock.monotonic < end else { return false }
-            SystemClock.sleep(nanoseconds: 10_000_000)
-        }
-        return true
-    }
-
     /// Whether a process of this program has that id, and has not ended: one that nobody has waited for yet keeps its id and name.
     static func isServing(_ process: Int32) -> Bool {
         guard let text = try? Paths.read("/proc/\(process)/stat", limit: 4096), let name = text.lastIndex(of: UInt8(ascii: ")")), name + 2 < text.count else { return false }
