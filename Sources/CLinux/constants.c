@@ -84,6 +84,7 @@ const int32_t LINUX_SIGINT = (int32_t)SIGINT;
 const int32_t LINUX_SIGQUIT = (int32_t)SIGQUIT;
 const int32_t LINUX_SIGTERM = (int32_t)SIGTERM;
 const int32_t LINUX_SIGPIPE = (int32_t)SIGPIPE;
+const int32_t LINUX_SIGXFSZ = (int32_t)SIGXFSZ;
 const int32_t LINUX_SIGUSR1 = (int32_t)SIGUSR1;
 const int32_t LINUX_SIGUSR2 = (int32_t)SIGUSR2;
 const int32_t LINUX_SIGCHLD = (int32_t)SIGCHLD;

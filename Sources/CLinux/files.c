@@ -156,6 +156,12 @@ int linux_ofd_lock(int descriptor, int kind, int wait, uint64_t start, uint64_t 
     ANSWER_RETRY(fcntl(descriptor, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock));
 }
 
+int linux_lock_is_held(int descriptor) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(descriptor, F_OFD_GETLK, &lock) < 0) return -errno;
+    return lock.l_type != F_UNLCK;
+}
+
 long linux_getdents(int descriptor, void *buffer, size_t size) {
     ANSWER_RETRY(syscall(SYS_getdents64, descriptor, buffer, size));
 }

@@ -25,6 +25,9 @@ extension SharedDescriptor {
         try succeed(linux_ofd_lock(raw, 2, 0, start, length))
     }
 
+    /// Whether somebody holds a lock of bytes of this file (`lockRange`), in whatever process namespace. Takes no lock, and needs no right to write.
+    package func isRangeLocked() throws(Errno) -> Bool { try checked(linux_lock_is_held(raw)) != 0 }
+
     /// The processes that hold a `flock` on this file, from /proc/locks.
     ///
     /// Empty where the kernel does not tell: other hosts, other process namespaces, file systems whose device number differs in /proc (btrfs).

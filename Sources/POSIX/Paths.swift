@@ -72,9 +72,13 @@ package enum Paths {
         do throws(Errno) { return try rename(path, to: newPath, flags: .noReplace) } catch {
             guard error == .invalidArgument else { throw error }
         }
+        try link(path, to: newPath)
+        try remove(path)
+    }
+    /// Gives a file a second name, where nothing is: EEXIST else. EPERM where the file system knows no hard links.
+    package static func link(_ path: String, to newPath: String) throws(Errno) {
         let (old, new) = (try terminatedPath(path), try terminatedPath(newPath))
         try unsafe succeed(linux_linkat(LINUX_AT_FDCWD, old, LINUX_AT_FDCWD, new))
-        try remove(path)
     }
     /// Takes a mount away (root; others use fusermount3). EBUSY when in use and not `lazily`.
     /// `cutsConnection`: whatever serves the file system (a FUSE daemon, a server) is let go of first; its users get errors from then on.

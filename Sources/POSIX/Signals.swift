@@ -17,6 +17,8 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
     package static var terminate: Signal { .init(rawValue: LINUX_SIGTERM) }
     /// `SIGPIPE`.
     package static var pipe: Signal { .init(rawValue: LINUX_SIGPIPE) }
+    /// `SIGXFSZ`.
+    package static var fileSize: Signal { .init(rawValue: LINUX_SIGXFSZ) }
     /// `SIGUSR1`.
     package static var user1: Signal { .init(rawValue: LINUX_SIGUSR1) }
     /// `SIGUSR2`.

@@ -33,6 +33,8 @@ struct Envelopefs: ParsableCommand {
             try CurrentProcess.setDumpable(false)
             // Swift's runtime would write registers, and the memory that they point to, into the log.
             for signal in Signal.crashes { try signal.restoreDefault() }
+            // Ignored by whoever started this, it would have the kernel take the status of each program that is started here.
+            try Signal.child.restoreDefault()
         } catch {
             throw Failure("the process cannot be protected from dumps", error)
         }

@@ -40,7 +40,7 @@ import Testing
             cmp before after && ls -A disk disk2
             """.utf8
         ).write(to: URL(fileURLWithPath: place.path + "/script"))
-        let outcome = try place.shell("exec unshare -m sh script")
+        let outcome = try place.shellWithOwnMounts("exec sh script")
         #expect(outcome.status == 0, "\(outcome.output) \(outcome.errors)")
         #expect(outcome.output == "disk:\nkeystore.db\n\ndisk2:\n", "\(outcome.output)")
         let log = try String(contentsOfFile: place.path + "/log", encoding: .utf8)
@@ -79,7 +79,7 @@ import Testing
         let made = try place.shell("\"$BINARY\" keystore init 2> /dev/null && \"$BINARY\" key create --alias alias/a && printf v | \"$BINARY\" safe import s && mkdir disk")
         try #require(made.status == 0, "\(made.errors)")
         for verb in ["key encrypt --key alias/a --in passphrase --out disk/f", "safe get s --reason r --out disk/f", "keystore backup disk/f"] {
-            let outcome = try place.shell("exec unshare -m sh -c 'mount -t tmpfs -o size=8k none disk; dd if=/dev/zero of=disk/fill bs=4k 2> /dev/null; \"$BINARY\" \(verb); s=$?; ls -A disk; exit $s'")
+            let outcome = try place.shellWithOwnMounts("mount -t tmpfs -o size=8k none disk; dd if=/dev/zero of=disk/fill bs=4k 2> /dev/null; \"$BINARY\" \(verb); s=$?; ls -A disk; exit $s")
             #expect(outcome.status == (try code("storageFull")) && outcome.output == "fill\n", "\(verb): \(outcome)")
         }
     }

@@ -129,7 +129,7 @@ import Testing
     @Test func boundElsewhere() throws {
         let place = try Place()
         let script = "mkdir other && \"$BINARY\" mount vault mount && mount --bind mount other && \"$BINARY\" unmount other && echo still > mount/file && \"$BINARY\" unmount mount"
-        let outcome = try place.shell("exec timeout 60 unshare -m sh -c '\(script)'")
+        let outcome = try place.shellWithOwnMounts(script, within: 60)
         #expect(outcome.status == 0 && outcome.errors.contains("still mounted at \(place.mount)"), "\(outcome)")
     }
 
@@ -164,7 +164,7 @@ import Testing
         let place = try Place(vault: false)
         // Mounted for this one command, in a namespace of its own.
         try expectRefusal(place, name, saying: ["disk"]) {
-            try place.shell("mkdir disk && exec unshare -m sh -c 'mount -t tmpfs -o \(options) none disk && \"$BINARY\" init disk/vault; s=$?; [ -z \"$(ls -A disk)\" ] || exit 99; exit $s'")
+            try place.shellWithOwnMounts("mkdir disk && mount -t tmpfs -o \(options) none disk && \"$BINARY\" init disk/vault; s=$?; [ -z \"$(ls -A disk)\" ] || exit 99; exit $s")
         }
         #expect(!FileManager.default.fileExists(atPath: place.keystore), "a keystore was made for a vault that cannot be")
     }
@@ -173,11 +173,14 @@ import Testing
         let place = try Place()
         #expect(try place.run("run", place.vault, "--", "sh", "-c", "echo hello > file").status == 0)
         let inside = "mount --bind vault vault && mount -o remount,bind,ro vault &&"
-        try expectRefusal(place, "vaultReadOnly", saying: ["--read-only"]) { try place.shell("exec unshare -m sh -c '\(inside) exec \"$BINARY\" mount vault mount'") }
+        try expectRefusal(place, "vaultReadOnly", saying: ["--read-only"]) { try place.shellWithOwnMounts("\(inside) exec \"$BINARY\" mount vault mount") }
         // Such a vault has no lock to wait for. Somebody holds the keystore up, so that the daemon cannot end at once: unmounting waits for it all the same.
-        let holdUp = "{ sqlite3 keystore.db \"BEGIN IMMEDIATE\" \".shell touch held; sleep 1; touch let-go\" ROLLBACK & } && while ! [ -e held ]; do sleep 0.01; done"
-        let script = "\(inside) \"$BINARY\" mount --read-only vault mount && cat mount/file; touch mount/no; \(holdUp); \"$BINARY\" status --json mount; \"$BINARY\" unmount mount && [ -e let-go ]"
-        let outcome = try place.shell("exec unshare -m sh -c '\(script)'")
+        // Asked with patience: the daemon may be writing into it.
+        let holdUp = "{ sqlite3 keystore.db \".timeout 10000\" \"BEGIN IMMEDIATE\" \".shell touch held; sleep 1; touch let-go\" ROLLBACK & } && while ! [ -e held ]; do sleep 0.01; done"
+        // Only the mount can say who its daemon is, and may be slow to.
+        let daemon = "until \"$BINARY\" status --json mount > told && grep '\"daemon\"' told; do sleep 0.1; done"
+        let script = "\(inside) \"$BINARY\" mount --read-only vault mount && cat mount/file; touch mount/no; \(daemon); \(holdUp); \"$BINARY\" unmount mount && [ -e let-go ]"
+        let outcome = try place.shellWithOwnMounts(script, within: 60)
         #expect(outcome.output.hasPrefix("hello\n") && outcome.output.contains("\"daemon\""), "\(outcome)")
         #expect(outcome.status == 0 && outcome.errors.contains("Read-only"), "\(outcome)")
         #expect(try place.run("audit", "list").output.contains("UnmountVault"))
@@ -267,14 +270,15 @@ import Testing
     @Test func noDevice() throws {
         let place = try Place()
         try expectRefusal(place, "noFuseDevice", saying: ["/dev/fuse"]) {
-            try place.shell("mkdir dev && cp -a /dev/null /dev/zero /dev/urandom dev/ && exec unshare -m sh -c 'mount --bind dev /dev && exec \"$BINARY\" mount vault mount'")
+            try place.shellWithOwnMounts("mkdir dev && cp -a /dev/null /dev/zero /dev/urandom dev/ && mount --bind dev /dev && exec \"$BINARY\" mount vault mount")
         }
     }
 
     @Test func noHelper() throws {
         let place = try Place()
         try expectRefusal(place, "noFusermount", saying: ["fusermount3", "fuse3"]) {
-            try place.shell("chown -R nobody . && exec unshare -m sh -c 'mount --bind /dev/null /usr/bin/fusermount3 && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$BINARY\" mount vault mount'")
+            try place.shellWithOwnMounts(
+                "chown -R nobody . && mount --bind /dev/null /usr/bin/fusermount3 && exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$BINARY\" mount vault mount")
         }
     }
 
@@ -282,7 +286,9 @@ import Testing
         let place = try Place()
         #expect(try place.run("mount", place.vault, place.mount).status == 0)
         let daemon = try place.shell("head -1 vault/.envelopefs/lock").output.trimmingCharacters(in: .whitespacesAndNewlines)
-        #expect(try place.shell("echo kept > mount/file; sync mount/file; kill -9 \(daemon); sleep 0.2; ls mount").errors.contains("not connected"))
+        // Until its last thread has ended, the mount may still be served.
+        let dying = "timeout 60 sh -c 'while grep -qs \"^State:[[:space:]]*[^ZX[:space:]]\" /proc/\(daemon)/task/*/status; do sleep 0.05; done'"
+        #expect(try place.shell("echo kept > mount/file; sync mount/file; kill -9 \(daemon); \(dying); ls mount").errors.contains("not connected"))
         let status = try place.run("status", place.mount, "--json")
         #expect(status.output.contains("\"isAlive\" : false"), "\(status.output)")
         let again = try place.run("mount", place.vault, place.mount)
@@ -304,7 +310,9 @@ import Testing
     @Test func busy() throws {
         let place = try Place()
         #expect(try place.run("mount", place.vault, place.mount).status == 0)
-        let holder = try place.shell("cd mount && { setsid sleep 60 >/dev/null 2>&1 & echo $!; }").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        // It has its name only once the shell has become it.
+        let named = "timeout 60 sh -c \"until grep -qsx sleep /proc/$h/comm; do sleep 0.05; done\""
+        let holder = try place.shell("cd mount && { setsid sleep 60 >/dev/null 2>&1 & h=$!; \(named); echo $h; }").output.trimmingCharacters(in: .whitespacesAndNewlines)
         try expectRefusal(place, "mountBusy", saying: ["sleep", place.mount, "--wait"]) { try place.run("unmount", place.mount) }
         _ = try place.shell("(sleep 0.5; kill -9 \(holder)) >/dev/null 2>&1 &")
         let waited = try place.run("unmount", place.mount, "--wait", "60s")

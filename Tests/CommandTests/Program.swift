@@ -60,6 +60,14 @@ final class Place {
         try execute(["/bin/sh", "-c", script], changes)
     }
 
+    /// Runs a script of the shell where its mounts are nobody else's, and ends it after so many seconds, if any are given.
+    func shellWithOwnMounts(_ script: String, within seconds: Int? = nil) throws -> Outcome {
+        // The copies of others' mounts would keep those alive here after they were unmounted there. By their names alone: their daemons need not answer.
+        let clearing = "for m in $(awk '$3 ~ /^fuse[.]/ {print $2}' /proc/self/mounts); do umount -l -c \"$(printf %b \"$m\")\" 2> /dev/null; done\n"
+        let limit = seconds.map { ["timeout", String($0)] } ?? []
+        return try execute(limit + ["unshare", "-m", "/bin/sh", "-c", clearing + script], [:])
+    }
+
     private func execute(_ words: [String], _ changes: [String: String?]) throws -> Outcome {
         var environment = environment
         for (name, value) in changes { environment[name] = value }

@@ -6,11 +6,14 @@ import Testing
 @Suite("Run") struct RunTests {
     @Test func jobSeesTheMount() throws {
         let place = try Place()
-        let first = try place.run("run", place.vault, "--", "sh", "-c", "pwd; echo \"$ENVELOPEFS_MOUNT\"; stat -c %a .; umask; ulimit -c; echo hello > file")
+        // Both from one shell: the limits of this process are changed by other tests meanwhile.
+        let job = "umask; ulimit -c; pwd; echo \"$ENVELOPEFS_MOUNT\"; stat -c %a .; echo hello > file"
+        let first = try place.shell("umask; ulimit -c; exec \"$BINARY\" run vault -- sh -c '\(job)'")
         let lines = first.output.split(separator: "\n")
-        #expect(first.status == 0 && lines.count == 5 && lines[0] == lines[1], "\(first)")
-        #expect(try place.shell("umask; ulimit -c").output == lines.suffix(2).joined(separator: "\n") + "\n", "the job's limits are not its caller's")
-        #expect(!FileManager.default.fileExists(atPath: String(lines[0])), "the temporary mount point stays")
+        try #require(first.status == 0 && lines.count == 7, "\(first)")
+        #expect(lines[2...3] == lines[0...1], "the job's limits are not its caller's: \(first)")
+        #expect(lines[4] == lines[5], "\(first)")
+        #expect(!FileManager.default.fileExists(atPath: String(lines[4])), "the temporary mount point stays")
         let second = try place.run("run", place.vault, "--at", "mount", "--", "sh", "-c", "pwd; cat mount/file; ls -A \"$ENVELOPEFS_MOUNT\"")
         #expect(second.output == "\(place.path)\nhello\nfile\n", "\(second)")
         #expect(try place.shell("ls -A mount; grep -c '\(place.path)' /proc/self/mountinfo").output == "0\n")
@@ -20,7 +23,9 @@ import Testing
     func statusIsTheJobs(script: String, status: Int32) throws {
         let place = try Place()
         let outcome = try place.run("run", place.vault, "--", "sh", "-c", script)
-        #expect(outcome.status == status && outcome.errors.isEmpty, "\(outcome)")
+        // All that may be said is that the disk is slow.
+        let said = outcome.errors.replacing(/envelopefs: .* is gone; process [0-9]+ still seals\n/, with: "", maxReplacements: 1)
+        #expect(outcome.status == status && said.isEmpty, "\(outcome)")
     }
 
     @Test func commandThatCannotBeRun() throws {
@@ -47,9 +52,13 @@ import Testing
     @Test func jobGetsSecretsAsVariables() throws {
         let place = try Place()
         #expect(try place.shell("printf 'two\nlines ' | \"$BINARY\" safe import a=b && printf 1 | \"$BINARY\" safe import mail && printf '\\0' | \"$BINARY\" safe import nul").status == 0)
-        let script = "umask; ulimit -c; printf '<%s>' \"$FIRST\" \"$MAIL\"; env | grep -c ^MAIL="
-        let seen = try place.run("run", place.vault, "--secret", "a=b=FIRST", "--secret", "mail=MAIL", "--", "sh", "-c", script, changes: ["MAIL": "older"])
-        #expect(seen.output == (try place.shell("umask; ulimit -c").output) + "<two\nlines ><1>1\n", "\(seen)")
+        // The caller's limits and the job's from one shell: those of this process are changed by other tests meanwhile.
+        let job = "umask; ulimit -c; printf '<%s>' \"$FIRST\" \"$MAIL\"; env | grep -c ^MAIL="
+        let script = "umask; ulimit -c; exec \"$BINARY\" run vault --secret a=b=FIRST --secret mail=MAIL -- sh -c \"$JOB\""
+        let seen = try place.shell(script, changes: ["MAIL": "older", "JOB": job])
+        let parts = seen.output.split(separator: "\n", maxSplits: 4, omittingEmptySubsequences: false)
+        try #require(parts.count == 5, "\(seen)")
+        #expect(parts[2...3] == parts[0...1] && parts[4] == "<two\nlines ><1>1\n", "\(seen)")
         #expect(try place.run("audit", "list", "--operation", "GetSecretValue").output.split(separator: "\n").count { $0.hasSuffix("reason: run: sh") } == 2)
         for (secret, name) in [("nobody=X", "secretNotFound"), ("mail", "usage"), ("mail=1X", "usage"), ("mail=ENVELOPEFS_X", "usage"), ("=X", "usage"), ("nul=X", "usage")] {
             let refused = try place.run("run", place.vault, "--secret", secret, "--", "touch", place.path + "/ran")

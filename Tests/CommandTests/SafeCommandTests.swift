@@ -112,6 +112,27 @@ import Testing
         #expect(Set(pages.output.split(separator: "\n").map { $0.prefix { $0 != " " } }) == ["mail", "quoted\"name", "mail/me", "mail/you"])
     }
 
+    @Test func aFileIsNotToBeDeletedWhileItHasMoreThanWasTaken() throws {
+        let place = try place()
+        func imported(_ name: String, _ text: String) throws -> String {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: place.path + "/" + name))
+            return try place.run("safe", "import", "--from", name).errors
+        }
+        let left = "still holds the secrets in the clear, and what was not imported: "
+        for (name, text, what) in [
+            ("a.json", #"{"items":[{"name":"a","fields":[{"name":"n","value":"hunter2"}],"login":{"password":"hunter1","totp":"hunter3"}}]}"#, "fields, login.totp"),
+            ("b.csv", "name,password,totp,empty\nb,hunter1,hunter2,\n", "totp"), ("c.csv", "name,password,totp\nc,hunter1,\nd,,\n", "skipped entries (1)"),
+            ("e.csv", "name,password,totp\ne,hunter1,hunter2\nf,,\n", "totp, skipped entries (1)"),
+        ] {
+            let said = try imported(name, text)
+            #expect(said.contains("\(name) \(left)\(what)\n") && !said.contains("delete it") && !said.contains("hunter"), "\(said)")
+        }
+        for (name, text) in [("g.json", #"[{"name":"g","password":"hunter1","totp":null}]"#), ("h.csv", "name,password,totp\nh,hunter1,\n")] {
+            let said = try imported(name, text)
+            #expect(said.contains("\(name) still holds the secrets in the clear: delete it") && !said.contains("nothing is taken from"), "\(said)")
+        }
+    }
+
     @Test func aLongImportShowsHowFarItIs() throws {
         let place = try place()
         let lines = (0..<15000).map { "site\($0),hunter\($0)" }.joined(separator: "\n")

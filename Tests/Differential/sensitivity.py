@@ -80,7 +80,7 @@ def attempt(fault):
         for path in folders.values():
             os.mkdir(path)
         program = PROGRAM.format(here=str(HERE), mounted=str(HERE.parent / "Mounted"), fault=fault, **folders)
-        return subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, timeout=120)
+        return subprocess.run([PYTHON, "-c", program], capture_output=True, text=True, timeout=600)
 
 
 def main():

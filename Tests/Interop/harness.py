@@ -11,6 +11,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
+RECOVERED = re.compile(r"recovery: looked at \d+ files$", re.MULTILINE)
 CODE = re.compile(r"\b(?:[0-9A-Z]{6}-){7}[0-9A-Z]{6}\b")
 
 
@@ -31,7 +32,7 @@ class Lab:
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="envelopefs-interop-")
         self.keystore, self.vault, self.mount_point = self.path("keystore.db"), self.path("vault"), self.path("mount")
-        self.passphrase_file, self.code_file = self.path("passphrase"), self.path("code")
+        self.passphrase_file, self.code_file, self.log = self.path("passphrase"), self.path("code"), self.path("log")
         os.mkdir(self.mount_point)
 
     def path(self, name):
@@ -80,7 +81,21 @@ class Lab:
         return done.stdout.strip()
 
     def mount(self, *options, vault=None):
-        self.run("mount", vault or self.vault, self.mount_point, *self.secrets(), *options)
+        # Begun anew: what it says is of this mount.
+        with open(self.log, "w", encoding="utf-8"):
+            pass
+        self.run("mount", vault or self.vault, self.mount_point, *self.secrets(), "--log-file", self.log, *options)
+
+    def wait_for_recovery(self):
+        """Until every file was looked at after a mount that did not end in order: an unmount before that rightly leaves the vault unclean."""
+        deadline = time.monotonic() + 60
+        while True:
+            with open(self.log, encoding="utf-8", errors="replace") as file:
+                said = file.read()
+            if RECOVERED.search(said):
+                return
+            assert time.monotonic() < deadline, f"the recovery does not come to its end:\n{said[-3000:]}"
+            time.sleep(0.05)
 
     def unmount(self):
         self.run("unmount", self.mount_point, "--wait", "60s")

@@ -11,7 +11,6 @@ import random
 import shutil
 import stat
 import subprocess
-import time
 
 from comparing import BLOCK, differences, snapshot
 from envelope.journal import LENGTH, WRITE, ZERO, Piece, journal_key, seal_record
@@ -226,7 +225,8 @@ def journal_round(lab, seed):
             lab.mount(*option)
             lines = differences(shown, snapshot(lab.mount_point))
             assert not lines, f"by the binary {option}:\n  " + "\n  ".join(lines)
-            time.sleep(0.5)
+            if not option:
+                lab.wait_for_recovery()
             lab.unmount()
         expect(lab, shown, "after a replay by the binary")
         assert first_line(lab.vault)["clean"], "not clean after a replay"

@@ -119,7 +119,7 @@ def killed():
         same(ours, snapshot(lab.mount_point), "decryptor / binary, read-only, after a kill")
         lab.unmount()
         lab.mount()
-        time.sleep(1)
+        lab.wait_for_recovery()
         same(ours, snapshot(lab.mount_point), "decryptor / binary, after recovery")
         lab.unmount()
         again = lab.path("again")

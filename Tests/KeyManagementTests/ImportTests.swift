@@ -56,10 +56,11 @@ struct ImportTests {
             #expect(entry.metadata == (try SecretMetadata(name: "mail", account: "me", description: "n", tags: ["url": "https://mail.org"])))
             #expect(value(entry) == "p1" && entry.position == 2)
         }
-        let firefox = try csv("\"url\",\"username\",\"password\",\"httpRealm\"\r\n\"https://u@login.example.org:8443/x?y\",\"me\",\"p\"\"1\",\"\"\r\n")
+        let firefox = try csv("\"url\",\"username\",\"password\",\"httpRealm\",\"guid\",\"\"\r\n\"https://u@login.example.org:8443/x?y\",\"me\",\"p\"\"1\",\"\",\"g\",\"x\"\r\n")
         #expect(firefox.entries.map(\.metadata.name) == ["login.example.org"])
         #expect(firefox.entries.map(value) == ["p\"1"])
-        #expect(firefox.unusedColumns == ["httpRealm"])
+        // Not one that is empty in every line.
+        #expect(firefox.unusedColumns == ["guid", "column 6"])
         #expect(try csv("Title,Password,Tags\na,b,\"x, y;z\"").entries.first?.metadata.tags == ["x": "", "y": "", "z": ""])
     }
 
@@ -80,6 +81,58 @@ struct ImportTests {
             let why = try #require(failure { try json(text) } as? KeyError)
             #expect(!why.description.contains("hunter2"))
         }
+    }
+
+    /// A Bitwarden export of one item that has nothing but a name, an account, a value and an address; each of `changes` is a piece of the text for another.
+    private func bitwarden(_ changes: [(String, String)] = []) throws -> SecretImport {
+        var item =
+            #"{"passwordHistory":null,"revisionDate":"2026-01-02T03:04:05.678Z","creationDate":"2026-01-02T03:04:05.678Z","deletedDate":null,"id":"i1","organizationId":null,"#
+            + #""folderId":null,"type":1,"reprompt":0,"name":"a","notes":null,"favorite":false,"fields":[],"login":{"fido2Credentials":[],"passwordRevisionDate":"2026-01-02","#
+            + #""uris":[{"match":null,"uri":"https://a.org"}],"username":"u","password":"p","totp":null},"collectionIds":null}"#
+        for (piece, other) in changes {
+            try #require(item.contains(piece))
+            item = item.replacingOccurrences(of: piece, with: other)
+        }
+        return try json(#"{"encrypted":false,"folders":[{"id":"f1","name":"Work/Mail"},{"id":"f2","name":""}],"items":[\#(item)]}"#)
+    }
+
+    @Test func whatABitwardenItemHasBesidesIsNamed() throws {
+        let plain = try bitwarden()
+        #expect(plain.entries.map(\.metadata) == [try SecretMetadata(name: "a", account: "u", tags: ["url": "https://a.org"])])
+        #expect(plain.unusedColumns.isEmpty && plain.skipped.isEmpty)
+        let full = try bitwarden([
+            (#""totp":null"#, #""totp":"otpauth://x""#), (#""fields":[]"#, #""fields":[{"name":"n","value":"v","type":0}]"#), (#""folderId":null"#, #""folderId":"f1""#),
+            (#""https://a.org"}"#, #""https://a.org"},{"match":null,"uri":"https://b.org"}"#), (#""passwordHistory":null"#, #""passwordHistory":[{"password":"o"}]"#),
+        ])
+        #expect(full.entries.map(\.metadata.tags) == [["url": "https://a.org", "group": "Work/Mail"]])
+        #expect(full.entries.map(value) == ["p"] && full.skipped.isEmpty)
+        #expect(full.unusedColumns == ["fields", "login.totp", "login.uris", "passwordHistory"])
+        // As the same folder in CSV.
+        #expect(try csv("folder,name,login_uri,login_password\nWork/Mail,a,https://a.org,p\n").entries.map(\.metadata.tags) == full.entries.map(\.metadata.tags))
+    }
+
+    @Test func onlyWhatHoldsSomethingIsNamed() throws {
+        let cases: [(String, String, [String])] = [
+            (#""favorite":false"#, #""favorite":true"#, ["favorite"]), (#""reprompt":0"#, #""reprompt":1"#, ["reprompt"]), (#""deletedDate":null"#, #""deletedDate":"2026""#, ["deletedDate"]),
+            (#""fido2Credentials":[]"#, #""fido2Credentials":[{}]"#, ["login.fido2Credentials"]),
+            // A folder that has no name, or is none.
+            (#""folderId":null"#, #""folderId":"f2""#, ["folderId"]), (#""folderId":null"#, #""folderId":"f3""#, ["folderId"]), (#""folderId":null"#, #""folderId":7"#, ["folderId"]),
+            // The item's own keys go before those of `login`.
+            (#""notes":null"#, #""password":"q""#, ["login.password"]), (#""notes":null"#, #""url":"https://c.org""#, ["login.uris"]),
+            (#""notes":null"#, #""card":{},"identity":null,"secureNote":{"type":0},"x":"""#, []), (#""notes":null"#, #""x":0,"y":false"#, ["x", "y"]),
+            // An address that is empty is none.
+            (#"{"match":null,"uri":"https://a.org"}"#, #"{"uri":null},{"uri":""},{"uri":"https://a.org"}"#, []), (#"[{"match":null,"uri":"https://a.org"}]"#, "[3]", ["login.uris"]),
+        ]
+        for (piece, other, names) in cases {
+            let found = try bitwarden([(piece, other)])
+            #expect(found.unusedColumns == names && found.skipped.isEmpty, "\(other): \(found.unusedColumns)")
+        }
+    }
+
+    @Test func keysAreNamedOnceAndOnlyThoseOfEntries() throws {
+        let found = try json(#"[{"name":"a","value":"p","z":1},{"name":"b","z":2,"y":3},{"hunter2":"hunter3"},{"title":"c","username":"u","password":"q","login":"x"}]"#)
+        #expect(found.unusedColumns == ["z", "y", "login"])
+        #expect(found.skipped.map(\.position) == [2, 3])
     }
 
     @Test func whatIsSkippedIsSaidByLineAndWithoutContent() throws {

@@ -1,6 +1,8 @@
 // What a keyring answers by state, when locked, and after changes by others.
 
 import Cryptography
+import Foundation
+import Synchronization
 import Testing
 
 @testable import KeyManagement
@@ -80,6 +82,26 @@ struct KeyringTests {
         let third = try ring.generateDataKey(under: key, context: .empty)
         #expect(try Keyring.describe(third.ciphertext.span).version == 2)
         #expect(try ring.generation == mine.generation())
+    }
+
+    /// What a thread has read while another changed the keystore is not taken for the newest.
+    @Test func ownChangesAreSeenBesideOtherThreads() throws {
+        let (keystore, _) = try Place().create()
+        let key = KeyReference(try keystore.createKey())
+        let ring = try keystore.keyring()
+        let isDone = Atomic(false)
+        let reading = Thread {
+            while !isDone.load(ordering: .relaxed) { _ = try? ring.refresh() }
+        }
+        reading.start()
+        defer { isDone.store(true, ordering: .relaxed) }
+        for round in 0..<300 {
+            try keystore.disableKey(key)
+            try keystore.enableKey(key)
+            try ring.refresh()
+            let now = try keystore.generation()
+            try #require(ring.generation == now, "round \(round)")
+        }
     }
 
     @Test func aForeignKeystoresBlobIsNotFound() throws {

@@ -40,7 +40,7 @@ struct SafeTamperingTests {
         "UPDATE secret_version SET version = version + 5 WHERE secret_id = \(row) AND version IN (1, 2)",
         "UPDATE OR REPLACE secret_version SET version = 1 WHERE secret_id = \(row) AND version = 2",
         "DELETE FROM safe_node", "UPDATE safe_node SET digests = zeroblob(2048)",
-        "UPDATE secret SET secret_id = CAST(substr(secret_id, 1, 15) || x'00' AS BLOB) WHERE secret_id = \(row)",
+        "UPDATE secret SET secret_id = CAST(substr(secret_id, 1, 15) || CASE substr(secret_id, 16) WHEN x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE secret_id = \(row)",
         "UPDATE secret SET secret_id = x'000102030405060708090a0b0c0d0e0f' WHERE secret_id = \(row)",
         "ATTACH 'OLDER' AS o; INSERT OR REPLACE INTO secret SELECT * FROM o.secret; DELETE FROM secret_version; INSERT INTO secret_version SELECT * FROM o.secret_version",
         "ATTACH 'OLDER' AS o; INSERT OR REPLACE INTO safe_node SELECT * FROM o.safe_node; INSERT OR REPLACE INTO secret SELECT * FROM o.secret",

@@ -195,6 +195,31 @@ struct ScheduleTests {
         #expect(throws: Never.self) { try PasswordSafe(opened).restore("mail") }
     }
 
+    /// What is due is done before a vault can ask how old the keystore is.
+    @Test func whatIsDueMakesNoKeystoreNewer() throws {
+        let key = KeyReference(try keystore.createKey())
+        try keystore.scheduleDeletion(of: key, days: 7)
+        let before = try keystore.generation()
+        time.advance(days: 8)
+        let opened = try open()
+        #expect(try opened.generation() > before)
+        #expect(try opened.keyring().foundGeneration == before)
+        #expect(try open().keyring().foundGeneration == opened.generation())
+    }
+
+    @Test func nothingIsSealedUnderExpiredMaterial() throws {
+        let key = KeyReference(try keystore.createKey(origin: .external))
+        let parameters = try keystore.parametersForImport(of: key, keySize: 2048)
+        let wrapped = try keystore.wrapForImport(stageMaterial, key)
+        try keystore.importMaterial(wrapped.span, token: parameters.token, into: key, expiresAt: time.read() + 100)
+        let safe = PasswordSafe(keystore)
+        try safe.create(SecretMetadata(name: "mail"), value: secret("first"), key: key)
+        time.advance(seconds: 100)
+        let refused = KeyError.invalidState(try keystore.describe(key).keyID, .pendingImport)
+        #expect(failure { _ = try safe.put("mail", value: secret("second")) } as? KeyError == refused)
+        #expect(failure { try safe.create(SecretMetadata(name: "other"), value: secret("x"), key: key) } as? KeyError == refused)
+    }
+
     @Test func importedMaterialExpires() throws {
         let key = KeyReference(try keystore.createKey(origin: .external))
         let parameters = try keystore.parametersForImport(of: key, keySize: 2048)

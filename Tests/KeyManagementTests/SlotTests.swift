@@ -145,6 +145,7 @@ struct SlotTests {
         #expect(try array(ring.decrypt(wrapped.ciphertext.span, context: EncryptionContext([]))) == array(wrapped.plaintext))
         #expect(failure { try ring.refresh() } as? KeyError == .storage(.rootKeyRotated))
         #expect(failure { try mounted.createKey() } as? KeyError == .storage(.rootKeyRotated))
+        #expect(failure { try mounted.audit([AuditEvent("MountVault")]) } as? KeystoreError == .rootKeyRotated)
     }
 
     /// Everything in the keystore that is sealed or a MAC.

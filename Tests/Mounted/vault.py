@@ -96,14 +96,16 @@ def run_self_as(who):
         raise Failure("this case runs as root")
 
 
-def mounts():
-    """Mount points of this namespace, as bytes."""
+def mounts(kind=b""):
+    """Mount points of this namespace, as bytes; of file systems whose type begins with `kind`."""
     points = []
     with open("/proc/self/mountinfo", "rb") as table:
         for line in table:
-            field = line.split(b" ")[4]
-            points.append(field.replace(b"\\040", b" ").replace(b"\\011", b"\t").replace(b"\\012", b"\n")
-                          .replace(b"\\134", b"\\"))
+            fields = line.split(b" ")
+            # The type follows a hyphen, before which stands any number of fields.
+            if fields[fields.index(b"-", 6) + 1].startswith(kind):
+                points.append(fields[4].replace(b"\\040", b" ").replace(b"\\011", b"\t").replace(b"\\012", b"\n")
+                              .replace(b"\\134", b"\\"))
     return points
 
 
@@ -118,6 +120,21 @@ def _exit_on_signal(number, _frame):
 def process_status(pid):
     """The fields of /proc/PID/status, as text."""
     return {key: value.strip() for key, _, value in (line.partition(":") for line in Path(f"/proc/{pid}/status").read_text().splitlines())}
+
+
+def lives(pid):
+    """Whether a thread of a process lives: after a kill the first thread is a zombie while others still hold files."""
+    while True:
+        try:
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/stat") as file:
+                    if file.read().rsplit(")", 1)[1].split()[0] not in "ZX":
+                        return True
+            return False
+        except (FileNotFoundError, ProcessLookupError):
+            # A thread has ended while we looked; or the whole process.
+            if not os.path.exists(f"/proc/{pid}/task"):
+                return False
 
 
 def preloading(source, folder):
@@ -214,17 +231,23 @@ class Vault:
         with open(self.log_path, "ab") as log:
             command = subprocess.Popen(self._mount_words([]), env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         time.sleep(delay)
-        killed = False
-        while self.find_daemons():
-            for pid in self.find_daemons():
+        killed = set()
+        while found := self.find_daemons():
+            for pid in found:
                 try:
                     os.kill(pid, signal.SIGKILL)
-                    killed = True
+                    killed.add(pid)
                 except ProcessLookupError:
                     pass  # it has ended meanwhile
             command.wait(timeout=60)
+        # Without a command line it may still hold the vault's lock.
+        deadline = time.monotonic() + 60 * PATIENCE
+        while any(map(lives, killed)):
+            if time.monotonic() > deadline:
+                raise Failure("a killed mount does not die")
+            time.sleep(0.01)
         self._clear_mount(time.monotonic() + 30)
-        return killed
+        return bool(killed)
 
     def find_daemons(self):
         """The processes that serve our mount point or are about to, by their command line."""
@@ -267,17 +290,8 @@ class Vault:
         self.pid = None
 
     def _is_running(self):
-        """Whether a thread of the daemon lives: after a kill the first thread is a zombie while others still hold files."""
-        if not self.pid:
-            return False
-        try:
-            for thread in os.listdir(f"/proc/{self.pid}/task"):
-                with open(f"/proc/{self.pid}/task/{thread}/stat") as file:
-                    if file.read().rsplit(")", 1)[1].split()[0] not in "ZX":
-                        return True
-        except (FileNotFoundError, ProcessLookupError):
-            return os.path.exists(f"/proc/{self.pid}/task") and self._is_running()
-        return False
+        """Whether a thread of the daemon lives."""
+        return self.pid is not None and lives(self.pid)
 
     def remount(self):
         self.unmount()
@@ -293,10 +307,6 @@ class Vault:
         while self._is_running():
             if time.monotonic() > deadline:
                 raise Failure("the daemon does not die")
-            time.sleep(0.01)
-        while os.path.exists(f"/proc/{self.pid}"):  # a zombie until init has noticed
-            if time.monotonic() > deadline:
-                raise Failure("nobody reaps the killed daemon")
             time.sleep(0.01)
         self.pid = None
         self._clear_mount(deadline)

@@ -75,6 +75,7 @@ extern const int32_t LINUX_SIGINT;
 extern const int32_t LINUX_SIGQUIT;
 extern const int32_t LINUX_SIGTERM;
 extern const int32_t LINUX_SIGPIPE;
+extern const int32_t LINUX_SIGXFSZ;
 extern const int32_t LINUX_SIGUSR1;
 extern const int32_t LINUX_SIGUSR2;
 extern const int32_t LINUX_SIGCHLD;

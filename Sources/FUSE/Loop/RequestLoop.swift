@@ -213,7 +213,7 @@ import Synchronization
                         reinforce()
                     }
                 }
-                serve(worker, request, count)
+                guard serve(worker, request, count) else { return }
                 if isHeavy { worker.isBusy.store(false, ordering: .relaxed) }
             case .quiet:
                 streak = 0
@@ -236,21 +236,22 @@ import Synchronization
         return synchronizing.load(ordering: .relaxed) > Self.longSynchronization && !isAlone
     }
 
-    private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
+    /// - Returns: whether the session goes on.
+    private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) -> Bool {
         if request.isHeavy {
             transfers.add(1, ordering: .relaxed)
-            serveUntimed(worker, request, count)
-            transfers.subtract(1, ordering: .relaxed)
-            return
+            defer { transfers.subtract(1, ordering: .relaxed) }
+            return serveUntimed(worker, request, count)
         }
         guard request.isSynchronization else { return serveUntimed(worker, request, count) }
         let began = SystemClock.monotonic
-        serveUntimed(worker, request, count)
+        let goesOn = serveUntimed(worker, request, count)
         let lately = synchronizing.load(ordering: .relaxed)
         synchronizing.store((lately * 3 + (SystemClock.monotonic - began)) / 4, ordering: .relaxed)
+        return goesOn
     }
 
-    private func serveUntimed(_ worker: Worker, _ request: KernelRequest, _ count: Int) {
+    private func serveUntimed(_ worker: Worker, _ request: KernelRequest, _ count: Int) -> Bool {
         let isInit = request.operation == FUSE_INIT
         if isInit {
             service.offeredFlags.store(request.offeredFlags, ordering: .releasing)
@@ -264,9 +265,13 @@ import Synchronization
         let count = service.extendsSetAttribute.load(ordering: .relaxed) ? worker.withoutExtension(count) : count
         unsafe worker.serve(count: count, session: session)
         service.serving.subtract(1, ordering: .sequentiallyConsistent)
-        guard isInit else { return }
-        if unsafe fuse_session_exited(session) != 0 { return end(.failed(.protocolError)) }
+        guard isInit else { return true }
+        if unsafe fuse_session_exited(session) != 0 {
+            end(.failed(.protocolError))
+            return false
+        }
         state.withLock { $0.isAgreed = true }
         news()
+        return true
     }
 }

@@ -61,6 +61,7 @@ import Synchronization
     func entry(for inode: Inode, _ status: FileStatus) -> fuse_entry_param {
         var entry = fuse_entry_param()
         entry.ino = node(of: inode)
+        entry.generation = inode.generation
         entry.attr = status.kernelForm
         entry.attr_timeout = lifetime(of: inode, status)
         entry.entry_timeout = inode.hasJustLostName ? 0 : options.entryLifetime

@@ -15,6 +15,8 @@ import Synchronization
     let events: Events
     /// Absolute, without symbolic links.
     package let mountPoint: String
+    /// The number of the mounted file system; nil until it serves.
+    private let device = Mutex<DeviceNumber?>(nil)
 
     /// Mounts a vault. Requests wait until `run` serves them, so nothing of this process may touch the mount before.
     /// - Parameter mountPoint: an existing directory.
@@ -104,7 +106,7 @@ import Synchronization
             }
             if !isReady && loop.isAgreed {
                 isReady = true
-                setReadAhead()
+                lookAtMount()
                 ready()
             }
             if let ending = loop.ending { return try conclude(ending) }
@@ -113,7 +115,13 @@ import Synchronization
 
     /// Asks for the end, as a signal does.
     /// - Returns: what came of it.
-    package func unmount(lazily: Bool) -> UnmountOutcome { Unmounting.unmount(mountPoint, lazily: lazily) }
+    package func unmount(lazily: Bool) -> UnmountOutcome { Unmounting.unmount(presentPlace, lazily: lazily) }
+
+    /// Where it is mounted now: whoever renames a directory above it moves it along.
+    private var presentPlace: String {
+        guard let device = device.withLock({ $0 }), let mount = try? MountTable.current().last(where: { $0.device == device }) else { return mountPoint }
+        return String(decoding: mount.mountPoint, as: UTF8.self)
+    }
 
     private func waitForEvent() -> Events.Event {
         do throws(Errno) {
@@ -146,9 +154,10 @@ import Synchronization
         }
     }
 
-    private func setReadAhead() {
+    private func lookAtMount() {
         do throws(Errno) {
             guard let mount = try MountTable.mount(at: Array(mountPoint.utf8)) else { return }
+            device.withLock { $0 = mount.device }
             try ReadAhead.set(service.options.readAhead, of: mount)
         } catch {
             service.logger.debug("read-ahead stays as the kernel has it: \(error)")
@@ -206,9 +215,11 @@ extension MountOptions {
 
     /// A value in which commas are no separators.
     static func escaped(_ value: String) -> String {
-        value.reduce(into: "") { text, character in
-            if character == "," || character == "\\" { text.append("\\") }
-            text.append(character)
+        var text = String.UnicodeScalarView()
+        for scalar in value.unicodeScalars {
+            if scalar == "," || scalar == "\\" { text.append("\\") }
+            text.append(scalar)
         }
+        return String(text)
     }
 }

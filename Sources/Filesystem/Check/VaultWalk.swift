@@ -237,7 +237,8 @@ final class VaultWalk: Sendable {
             var again = NameScan(node, directory, in: vault)
             try again.run { _ in }
             let still = Set(again.remarks)
-            remarks.removeAll { !still.contains($0) }
+            // What it leaves for the time of a sync, which takes as long as the disk likes, is no finding.
+            remarks.removeAll { !still.contains($0) || $0.kind.weight == .leftover }
         }
         for remark in remarks { visitor.remark(remark, in: node, directory) }
         queue.withLock { $0.items += subdirectories }

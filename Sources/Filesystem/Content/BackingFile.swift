@@ -68,13 +68,19 @@ struct BackingFile: Sendable {
     }
 
     func length() throws(Errno) -> UInt64 {
-        let length = UInt64(try status().size)
-        return protection?.length(onDisk: length) ?? length
+        guard let protection else { return UInt64(try status().size) }
+        return try protection.length { () throws(Errno) in UInt64(try status().size) }
     }
 
     func status() throws(Errno) -> FileStatus {
         try probe?.allow(.status, at: 0, count: 0)
         return try descriptor.status()
+    }
+
+    /// Not that of a change of the journal's which is being made in the file just now.
+    func modificationTime() throws(Errno) -> Timestamp {
+        guard let protection else { return try status().modificationTime }
+        return try protection.overlayLock.withReadLock { () throws(Errno) in try status() }.modificationTime
     }
 
     func truncate(to length: UInt64) throws(Errno) {

@@ -10,6 +10,7 @@ package final class Sealer: Sendable {
     /// So many waiting files are sealed at once: each holds a descriptor.
     static let crowd = 512
     private let crowd: Int
+    private let quietTime: UInt64
     private static let tick: UInt64 = 100_000_000
 
     private struct Waiting {
@@ -28,10 +29,13 @@ package final class Sealer: Sendable {
     private let batching = Mutex<Void>(())
     private let context: VaultContext
 
-    /// - Parameter crowd: so many waiting files are sealed at once.
-    package init(context: VaultContext, crowd: Int = Sealer.crowd) {
+    /// - Parameters:
+    ///   - crowd: so many waiting files are sealed at once.
+    ///   - quietTime: a file is sealed when it has waited this long, in nanoseconds.
+    package init(context: VaultContext, crowd: Int = Sealer.crowd, quietTime: UInt64 = Sealer.quietTime) {
         self.context = context
         self.crowd = crowd
+        self.quietTime = quietTime
     }
 
     /// How many files wait.
@@ -117,7 +121,7 @@ package final class Sealer: Sendable {
                 return queue.waiting
             }
             let now = SystemClock.monotonicCoarse
-            let end = queue.waiting.firstIndex { now < $0.since + Self.quietTime } ?? queue.waiting.count
+            let end = queue.waiting.firstIndex { now < $0.since + quietTime } ?? queue.waiting.count
             defer { queue.waiting.removeFirst(end) }
             return Array(queue.waiting[..<end])
         }
@@ -144,9 +148,10 @@ package final class Sealer: Sendable {
                     isComplete = false
                 }
             }
-            guard let any = prepared.first?.0.content else { return isComplete }
+            // Asked for now: a checkpoint must wait for no content's lock, whose holder may wait for the checkpoint.
+            guard let any = prepared.first?.0.content.descriptor else { return isComplete }
             do throws(Errno) {
-                let sync = { () throws(Errno) in try any.descriptor.syncFilesystem() }
+                let sync = { () throws(Errno) in try any.syncFilesystem() }
                 if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }
             } catch {
                 for (waiting, _) in prepared { report(waiting, error) }

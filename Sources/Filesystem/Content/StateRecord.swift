@@ -113,6 +113,8 @@ extension FileContent {
     /// Makes the content durable and seals it now. For one file; the sealer does the same for many with one sync.
     package func seal() throws(Errno) {
         guard let counter = try prepareToSeal() else { return }
+        // Asked for before: as in `Sealer`.
+        let descriptor = descriptor
         if let journal = context.journal { try journal.checkpoint { () throws(Errno) in try descriptor.syncFilesystem() } }
         try backingFile().synchronize()
         _ = try seal(ifUnchangedSince: counter)

@@ -6,7 +6,7 @@ extension FileContent {
     /// Remembers the modification time before a write that programs must not see. Once, until it is put back.
     func hideTime() throws(Errno) {
         if hiddenTime != nil { return }
-        hiddenTime = try backing.status().modificationTime
+        hiddenTime = try backing.modificationTime()
         protection?.isTimeMoved = false
         hasHiddenTime.store(true, ordering: .releasing)
     }

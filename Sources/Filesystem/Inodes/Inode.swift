@@ -42,7 +42,12 @@ package final class Inode: DescriptorHolder {
         case special
     }
 
+    /// Another one for each inode of this process: the kernel tells by it an object from an earlier one at the same address.
+    package let generation: UInt64
+    private static let generations = Atomic<UInt64>(0)
+
     init(key: InodeKey, role: Role, place: Place?) {
+        generation = Self.generations.add(1, ordering: .relaxed).newValue
         self.key = key
         self.role = role
         whereabouts = Mutex(Whereabouts(place))

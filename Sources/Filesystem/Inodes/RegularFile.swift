@@ -170,7 +170,8 @@ final class RegularFile: Sendable {
             }
             if use.handles == 0 {
                 Self.restoreTimes(content, vault)
-                if let protection = content.protection { vault.context.journal?.keep(protection) }
+                // One without a name is opened by nobody: its room is given back now.
+                if !use.isRemoved, let protection = content.protection { vault.context.journal?.keep(protection) }
                 use.content = nil
             }
             return false

@@ -118,8 +118,9 @@ final class FileProtection: @unchecked Sendable {
         return got
     }
 
-    func length(onDisk: UInt64) -> UInt64 {
-        let length = isPending ? overlayLock.withReadLock { overlay.length(onDisk: onDisk) } : onDisk
+    /// What the length will be. Both are asked for at one moment: changes that are made in the file meanwhile leave the overlay.
+    func length(_ onDisk: () throws(Errno) -> UInt64) throws(Errno) -> UInt64 {
+        let length = try overlayLock.withReadLock { () throws(Errno) in overlay.length(onDisk: try onDisk()) }
         return staged.reduce(length) { if case .write(let place, let bytes) = $1 { max($0, place + UInt64(bytes.count)) } else { $0 } }
     }
 

@@ -219,6 +219,7 @@ final class Journal: Sendable {
 
     /// Makes every change durable in its file, by `sync`, which syncs the file system of the vault; then no record made before counts any more.
     /// - Throws: what kept a change from being made; the records stay then.
+    /// - Parameter sync: takes no content's lock.
     func checkpoint(_ sync: () throws(Errno) -> Void) throws(Errno) {
         try checkpointing.withLock { (begun: inout (file: SharedDescriptor, last: UInt64)?) throws(Errno) in
             if begun != nil { try finish(&begun, sync) }

@@ -50,11 +50,17 @@ extension Vault {
                 }
             }
             do throws(Errno) {
-                return try onBacking(of: inode) { (object) throws(Errno) in try object.get(backing) }
+                return try onBacking(of: inode) { (object) throws(Errno) in
+                    do throws(Errno) { return try object.get(backing) } catch {
+                        if isCapability && error == .noData { inode.hasNoCapability.store(true, ordering: .relaxed) }
+                        throw error
+                    }
+                }
             } catch {
                 // `ls -l` asks each file for a label of SELinux until a file system says that it has none. Where there is SELinux, the kernel answers itself.
                 if error == .noData && plain == Self.label { throw .notSupported }
-                if isCapability && error == .noData { inode.hasNoCapability.store(true, ordering: .relaxed) }
+                // The kernel lets nobody but the owner in where it cannot ask for the ACL: a file system without ACLs has none.
+                if error == .notSupported && Self.isAccessControlList(plain) { throw .noData }
                 throw error
             }
         case .sealed:
@@ -86,6 +92,8 @@ extension Vault {
             if try changeCapability(name, of: inode, { (object) throws(Errno) in try object.setAttribute(backing, copy.span, flags: flags) }) { return }
             try onBacking(of: inode) { (object) throws(Errno) in
                 try access.alone { () throws(Errno) in try object.set(backing, copy, flags) }
+                // As in `changeCapability`.
+                if Self.isCapability(name) { inode.hasNoCapability.store(false, ordering: .relaxed) }
             }
         case .sealed:
             try setSealed(sealAttributeName(plain), value.array, flags, of: inode)

@@ -74,7 +74,7 @@ package final class OpenDirectory: Sendable {
                 let listed: Listed
                 if let waiting = state.pending {
                     listed = waiting
-                } else if let read = try next(&state) {
+                } else if let read = try nextOrAgain(&state) {
                     listed = read
                 } else {
                     // All others are listed: this costs one name, and who reads on is told.
@@ -117,6 +117,15 @@ package final class OpenDirectory: Sendable {
     }
 
     private static func isCurrentOrParent(_ name: [UInt8]) -> Bool { name == [0x2E] || name == [0x2E, 0x2E] }
+
+    /// The same as `next`. After an error the stream stands behind an entry that nobody was told of: whoever reads on finds it again, or the error.
+    private func nextOrAgain(_ state: inout State) throws(Errno) -> Listed? {
+        do throws(Errno) { return try next(&state) } catch {
+            state.offset = -1
+            directory.hadGap.store(true, ordering: .relaxed)
+            throw error
+        }
+    }
 
     /// The next entry that is shown; nil at the end.
     private func next(_ state: inout State) throws(Errno) -> Listed? {

@@ -37,7 +37,8 @@ extension Vault {
                 forget(found.inode, 1)
                 throw error
             }
-            if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key { return found }
+            // Not one that somebody stood in for another while a removal was tried that has failed.
+            if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key, table.known(found.inode.key) === found.inode { return found }
             found.inode.whereabouts.withLock { $0.remove(Place(parent: parent, name: finding.name)) }
             forget(found.inode, 1)
             guard let again else { return nil }
@@ -98,11 +99,14 @@ extension Vault {
     }
 
     /// The inode of a backing entry, counted as looked up, with its plain status.
+    /// - Parameter isNew: it was made a moment ago. What is known by its number and is something else is gone: the recovery after a crash may have looked at
+    ///   its name before that was taken away.
     func entry(
-        _ name: FileName, _ status: FileStatus, directoryID: DirectoryID?, in parent: Inode
+        _ name: FileName, _ status: FileStatus, directoryID: DirectoryID?, in parent: Inode, isNew: Bool = false
     ) throws(Errno) -> FoundEntry {
         let place = Place(parent: parent, name: name)
         let key = InodeKey(status)
+        if isNew, let known = table.known(key), !known.isLike(status, directoryID) { table.detach(known) }
         let inode = try table.found(key, at: place) { () throws(Errno) -> Inode in
             Inode(key: key, role: role(of: status, directoryID), place: place)
         }
@@ -117,6 +121,18 @@ extension Vault {
             return .regular(RegularFile(asksForSize: misleadingLengths.withLock { $0.contains(key) }))
         case .symbolicLink: return .link
         default: return .special
+        }
+    }
+}
+
+extension Inode {
+    /// Whether it is of the kind that the backing object has, and the directory that its name says.
+    fileprivate func isLike(_ status: FileStatus, _ id: DirectoryID?) -> Bool {
+        switch role {
+        case .directory(let directory): id == directory.id
+        case .regular: status.kind == .regular
+        case .link: status.kind == .symbolicLink
+        case .special: id == nil && status.kind != .regular && status.kind != .symbolicLink
         }
     }
 }

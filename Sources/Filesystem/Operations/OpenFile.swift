@@ -106,12 +106,16 @@ extension Vault {
         }
     }
 
+    /// At most so many bytes are copied at once: an answer has 32 bits, and older kernels ask for more. It also bounds how long a file is held.
+    private static var longestCopy: Int { 1 << 30 }
+
     /// Copies between two open files.
-    /// - Returns: the count of bytes copied, less than asked only at the end of the source.
+    /// - Returns: the count of bytes copied; less than asked at the end of the source, or for the rest to be asked for again.
     package func copyRange(
         from source: OpenFile, at sourceOffset: UInt64, to target: OpenFile, at targetOffset: UInt64, count: Int
     ) throws(Errno) -> Int {
         try context.willChange()
+        let count = min(count, Self.longestCopy)
         let chunk = 1 << 18
         var done = 0
         while done < count {

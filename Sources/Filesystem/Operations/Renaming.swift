@@ -97,6 +97,7 @@ extension Vault {
             places.remove(old)
             places.add(new)
         }
+        recovery.noteMoved(inode, in: self)
         if let directory = new.directoryID { inode.regularFile?.content?.protection?.noteMoved(to: directory, new.name.bytes) }
     }
 

@@ -121,8 +121,12 @@ extension Vault {
         // Also of a content that came into use meanwhile.
         defer { inode.regularFile?.content?.noteMode() }
         if let content = inode.regularFile?.content {
-            let descriptor = content.descriptor
-            return try access.alone { () throws(Errno) in try descriptor.changeMode(mode & 0o7777) }
+            let (descriptor, protection) = (content.descriptor, content.protection)
+            return try access.alone { () throws(Errno) in
+                guard let protection else { return try descriptor.changeMode(mode & 0o7777) }
+                // Not while a change of the journal's is being made in the file, which puts back what the kernel takes of the mode.
+                try protection.untimed { () throws(Errno) in try descriptor.changeMode(mode & 0o7777) }
+            }
         }
         try inode.reach { (parent, name) throws(Errno) in
             try access.alone { () throws(Errno) in try parent.changeModeAt(name, mode & 0o7777) }

@@ -117,8 +117,8 @@ extension VaultConfiguration {
         guard expected == keyring.keystoreID else {
             throw .foreignKeystore(expected: expected, found: keyring.keystoreID, hint: keystoreHint)
         }
-        guard acceptsOlder || keyring.generation >= keyStateGeneration else {
-            throw .olderKeystore(seen: keyStateGeneration, found: keyring.generation)
+        guard acceptsOlder || keyring.foundGeneration >= keyStateGeneration else {
+            throw .olderKeystore(seen: keyStateGeneration, found: keyring.foundGeneration)
         }
     }
 }

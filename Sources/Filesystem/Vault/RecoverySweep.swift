@@ -10,12 +10,18 @@ final class RecoverySweep: Sendable {
     private let isStopped = Atomic<Bool>(false)
     private let hasEnded = Atomic<Bool>(false)
     private let thread = Mutex<Thread?>(nil)
+    /// What was renamed since the walk has begun, counted as looked up: it may have left where the walk was to come for where it has been. Nil while there is none.
+    private let moved = Mutex<[Inode]?>(nil)
+    /// More that were renamed are not remembered: the next mount looks again.
+    private static let greatestCount = 10_000
+    private let hasMissed = Atomic<Bool>(false)
 
     /// Whether every file was looked at and none stayed unfinished.
     var isComplete: Bool { hasEnded.load(ordering: .acquiring) }
 
     /// Starts the walk. Nothing waits for it; `stop` ends it early.
     func start(_ vault: Vault) {
+        moved.withLock { $0 = [] }
         do throws(Errno) {
             let started = try Thread.start(name: "efs-recovery") { [self] in
                 if walk(vault) {
@@ -26,6 +32,23 @@ final class RecoverySweep: Sendable {
             thread.withLock { $0 = started }
         } catch {
             vault.context.log.failed("start the recovery of the vault", error)
+        }
+    }
+
+    /// An object has another place now.
+    func noteMoved(_ inode: Inode, in vault: Vault) {
+        moved.withLock { (moved: inout [Inode]?) in
+            guard let count = moved?.count else { return }
+            guard count < Self.greatestCount else { return hasMissed.store(true, ordering: .releasing) }
+            vault.table.retain(inode)
+            moved?.append(inode)
+        }
+    }
+
+    private func takeMoved() -> [Inode] {
+        moved.withLock { (moved: inout [Inode]?) -> [Inode] in
+            defer { if moved != nil { moved = [] } }
+            return moved ?? []
         }
     }
 
@@ -46,25 +69,34 @@ final class RecoverySweep: Sendable {
 
     /// - Returns: whether everything was reached.
     private func walk(_ vault: Vault) -> Bool {
+        defer {
+            let left = moved.withLock { (moved: inout [Inode]?) -> [Inode] in
+                defer { moved = nil }
+                return moved ?? []
+            }
+            for inode in left { vault.forget(inode, 1) }
+        }
+        vault.table.retain(vault.root)
         var waiting = [vault.root]
         var isWhole = true
         var files = 0
-        while let directory = waiting.popLast() {
-            do throws(Errno) {
-                try walk(directory, in: vault, &waiting, &files, &isWhole)
-            } catch {
-                // Removed meanwhile: nothing to put right.
-                if error != .noEntry {
+        while !waiting.isEmpty {
+            while let directory = waiting.popLast() {
+                defer { vault.forget(directory, 1) }
+                if shouldStop { continue }
+                do throws(Errno) {
+                    try walk(directory, in: vault, &waiting, &files, &isWhole)
+                } catch {
+                    // Removed meanwhile: nothing to put right.
+                    if error == .noEntry { continue }
                     vault.context.log.failed("recovery of \(directory.label)", error)
                     isWhole = false
                 }
             }
-            if directory !== vault.root { vault.forget(directory, 1) }
-            if shouldStop {
-                for inode in waiting { vault.forget(inode, 1) }
-                return false
-            }
+            if shouldStop { return false }
+            look(at: takeMoved(), in: vault, &waiting, &files, &isWhole)
         }
+        isWhole = isWhole && !hasMissed.load(ordering: .acquiring)
         vault.context.log.note("recovery: looked at \(files) files\(isWhole ? "" : ", not at all of them")")
         return isWhole
     }
@@ -78,25 +110,35 @@ final class RecoverySweep: Sendable {
         while !shouldStop {
             var batch: [Inode] = []
             var next = offset
-            try directory.list(from: offset, withStatus: true) { _, _, entry, position in
-                if batch.count == 256 { return false }
-                if let entry { batch.append(entry) }
-                next = position
-                return true
+            do throws(Errno) {
+                try directory.list(from: offset, withStatus: true) { _, _, entry, position in
+                    if batch.count == 256 { return false }
+                    if let entry { batch.append(entry) }
+                    next = position
+                    return true
+                }
+            } catch {
+                look(at: batch, in: vault, &waiting, &files, &isWhole)
+                throw error
             }
             if next == offset { return }
             offset = next
-            for entry in batch {
-                if entry.isDirectory {
-                    waiting.append(entry)
-                    continue
-                }
-                if entry.isRegular && !shouldStop {
-                    files += 1
-                    if !putRight(entry, in: vault) { isWhole = false }
-                }
-                vault.forget(entry, 1)
+            look(at: batch, in: vault, &waiting, &files, &isWhole)
+        }
+    }
+
+    /// Puts files right; directories are for later. Gives the inodes back.
+    private func look(at batch: [Inode], in vault: Vault, _ waiting: inout [Inode], _ files: inout Int, _ isWhole: inout Bool) {
+        for entry in batch {
+            if entry.isDirectory {
+                waiting.append(entry)
+                continue
             }
+            if entry.isRegular && !shouldStop {
+                files += 1
+                if !putRight(entry, in: vault) { isWhole = false }
+            }
+            vault.forget(entry, 1)
         }
     }
 

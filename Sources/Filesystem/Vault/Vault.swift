@@ -34,7 +34,7 @@ package final class Vault: Sendable {
     var isRoot: Bool { userID == 0 }
 
     private let directory: VaultDirectory
-    private let recovery = RecoverySweep()
+    let recovery = RecoverySweep()
     private let lock: VaultLock
     private let configuration: ConfigurationKeeper
 
@@ -115,6 +115,7 @@ package final class Vault: Sendable {
     /// - Returns: whether everything was sealed.
     @discardableResult
     package func close(last: () -> Void = {}) throws(VaultError) -> Bool {
+        lock.noteSealing()
         recovery.stop()
         // Where the connection was cut, nobody has closed what was open.
         for inode in table.inodes { inode.regularFile?.handOver(of: inode, in: self) }

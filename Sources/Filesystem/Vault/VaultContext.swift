@@ -133,7 +133,7 @@ package final class VaultContext: Sendable {
 
     /// The same vault for another reader.
     func lookingAgain(_ log: VaultLog) -> VaultContext {
-        VaultContext(vaultID: vaultID, keyring: keyring, defaultKey: defaultKey, isReadOnly: true, wasClean: wasClean, log: log, opening: JournalOpening(replayed: opening.replayed), isShared: isShared) {
+        VaultContext(vaultID: vaultID, keyring: keyring, defaultKey: defaultKey, isReadOnly: true, wasClean: wasClean, log: log, uses: uses, opening: JournalOpening(replayed: opening.replayed), isShared: isShared) {
             () throws(Errno) in throw .readOnlyFilesystem
         }
     }

@@ -109,6 +109,7 @@ final class VaultDirectory: Sendable {
             // What stands there may be anything: a FIFO would wait for ever for somebody to read.
             do throws(Errno) { try own.unlinkAt(Self.newName) } catch { if error != .noEntry { throw error } }
             let file = try own.openAt(Self.newName, [.writeOnly, .create, .exclusive, .noFollow], mode: 0o600)
+            if let before = try? own.statusAt(Self.configurationName), before.isRegular { Self.give(file, before) }
             try file.writeAll(bytes.span, at: 0)
             try file.synchronize()
             try own.renameAt(Self.newName, to: own, as: Self.configurationName)
@@ -117,6 +118,12 @@ final class VaultDirectory: Sendable {
             try? own.unlinkAt(Self.newName)
             throw error
         }
+    }
+
+    /// Root mounts the vaults of others, who are to open them themselves afterwards.
+    private static func give(_ file: SharedDescriptor, _ before: FileStatus) {
+        if before.userID != CurrentProcess.effectiveUserID { try? file.changeOwner(userID: before.userID, groupID: before.groupID) }
+        if before.mode & 0o777 != 0o600 { try? file.changeMode(before.mode & 0o777) }
     }
 
     // MARK: journal

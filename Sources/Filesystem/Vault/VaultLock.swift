@@ -6,18 +6,36 @@ import POSIX
 /// Held from open to close of a vault; the kernel lets go of it when the process dies.
 final class VaultLock: Sendable {
     private let file: SharedDescriptor?
+    private let note: [UInt8]
+    /// What the note says from when nobody is served any more.
+    static let sealing = "sealing"
 
     /// The lock of a vault that cannot be written to.
-    init(_ file: SharedDescriptor?) { self.file = file }
+    init(_ file: SharedDescriptor?) { (self.file, note) = (file, []) }
 
     /// - Throws: `EAGAIN` when another process holds it.
     init(taking file: SharedDescriptor, mountPoint: String) throws(Errno) {
         try file.lock(.exclusive)
         self.file = file
-        let text = "\(CurrentProcess.id)\n\(mountPoint)\n"
-        try file.truncate(to: 0)
-        try file.writeAll(Array(text.utf8).span, at: 0)
+        // Can be asked for without being taken. A file system of a network may answer that the lock above is in its way.
+        try? file.lockRange(.exclusive)
+        note = Array("\(CurrentProcess.id)\n\(mountPoint)\n".utf8)
+        write(note)
     }
+
+    /// For people, and for commands that wait. On a full disk there is none: the vault can be mounted all the same, to remove files.
+    private func write(_ note: [UInt8]) {
+        guard let file else { return }
+        do throws(Errno) {
+            try file.truncate(to: 0)
+            try file.writeAll(note.span, at: 0)
+        } catch {
+            try? file.truncate(to: 0)
+        }
+    }
+
+    /// Says that nobody is served any more.
+    func noteSealing() { write(note + Array((Self.sealing + "\n").utf8)) }
 
     /// Whom the lock's file names.
     static func holder(in file: SharedDescriptor) -> VaultError {
@@ -33,6 +51,7 @@ final class VaultLock: Sendable {
     /// Lets go of it, and says so in the file.
     func release() {
         try? file?.truncate(to: 0)
+        try? file?.unlockRange()
         try? file?.unlock()
     }
 }

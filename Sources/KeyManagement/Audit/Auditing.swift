@@ -52,9 +52,7 @@ extension Keystore {
 
     /// Writes what a change does, inside its transaction: both happen, or neither. To be called before the change is sealed.
     func audit(_ event: AuditEvent, _ database: Database, _ authentication: RowAuthentication) throws {
-        let log = AuditLog(database: database, authentication: authentication)
-        try log.append([event], by: auditActor, now: Self.now())
-        try log.mark()
+        try AuditLog(database: database, authentication: authentication).appendChange([event], by: auditActor, now: Self.now())
     }
 
     /// The entries that fit, in the order in which they were written.

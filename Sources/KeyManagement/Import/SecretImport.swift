@@ -37,8 +37,10 @@ package struct SecretImport: Sendable {
 
     package private(set) var entries: [ImportEntry] = []
     package private(set) var skipped: [Skipped] = []
-    /// Names of the columns that nothing was taken from.
+    /// Names of the columns (CSV) and keys (JSON) that hold something in any entry, and that nothing was taken from: each once, in order.
     package private(set) var unusedColumns: [String] = []
+    /// The same, as a set: a file may have very many.
+    private var unusedNames: Set<String> = []
     private var positions: [String: Int] = [:]
     private let withAccountInName: Bool
 
@@ -55,6 +57,10 @@ package struct SecretImport: Sendable {
     }
 
     mutating func skip(_ position: Int, _ reason: String) { skipped.append(Skipped(position: position, reason: reason)) }
+
+    mutating func addUnused(_ names: [String]) {
+        for name in names where unusedNames.insert(name).inserted { unusedColumns.append(name) }
+    }
 
     /// Takes an entry, or skips it with the reason.
     mutating func add(_ position: Int, _ texts: ImportTexts, _ value: SecretBytes?, word: String) throws(KeyError) {
@@ -78,14 +84,18 @@ package struct SecretImport: Sendable {
         guard let header = try file.withBytes({ bytes throws(KeyError) in try reader.next(bytes) }) else { throw .validation("the file is empty") }
         let titles = header.fields.map { Self.text(of: $0, in: file) ?? "" }
         let columns = try ImportField.columns(of: titles)
-        unusedColumns = titles.indices.filter { !columns.values.contains($0) && !titles[$0].isEmpty }.map { titles[$0] }
+        let others = titles.indices.filter { !columns.values.contains($0) }
+        // Exports have columns for all that the program knows: one that is empty in every line is no loss.
+        var filled: Set<Int> = []
         while let record = try file.withBytes({ bytes throws(KeyError) in try reader.next(bytes) }) {
             guard record.fields.count == header.fields.count else {
                 skip(record.line, "it has \(record.fields.count) fields, and the first line has \(header.fields.count)")
                 continue
             }
+            for column in others where !record.fields[column].range.isEmpty { filled.insert(column) }
             try addRecord(record, columns, file)
         }
+        addUnused(others.filter { filled.contains($0) }.map { titles[$0].isEmpty ? "column \($0 + 1)" : titles[$0] })
     }
 
     private mutating func addRecord(_ record: CSVRecord, _ columns: [ImportField: Int], _ file: SecretBytes) throws(KeyError) {

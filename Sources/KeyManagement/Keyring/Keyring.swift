@@ -19,6 +19,8 @@ package final class Keyring: Sendable {
 
     /// The keystore whose keys these are.
     package let keystoreID: KeystoreID
+    /// The keystore's generation without what opening it has changed in it: an older keystore does not become a new one by what is due in it.
+    package let foundGeneration: UInt64
 
     private struct Holding {
         /// Nil while locked.
@@ -27,8 +29,10 @@ package final class Keyring: Sendable {
     }
     private let holding: Mutex<Holding>
 
-    init(keystoreID: KeystoreID, contents: KeyringContents, source: (any KeyringSource)?) {
+    /// - Parameter ownChanges: how many of the keystore's generations were made by opening it.
+    init(keystoreID: KeystoreID, contents: KeyringContents, source: (any KeyringSource)?, ownChanges: UInt64 = 0) {
         self.keystoreID = keystoreID
+        foundGeneration = contents.generation >= ownChanges ? contents.generation - ownChanges : 0
         holding = Mutex(Holding(contents: contents, source: source))
     }
 

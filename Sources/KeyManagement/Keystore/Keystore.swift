@@ -28,6 +28,10 @@ package final class Keystore: Sendable {
         var auditFailed: @Sendable (KeystoreError) -> Void = { _ in }
         /// What a keyring read last, and SQLite's counter of others' commits just before; nil after a change of our own.
         var seen: (dataVersion: Int64, generation: UInt64)?
+        /// How many changes of our own there were since it was opened: what was read before the last is not what was seen.
+        var changes: UInt64
+        /// Those of them that were made while it was opened.
+        var openingChanges: UInt64 = 0
         /// The rows that were last found whole; nil while none were.
         var whole: WholeRows?
         /// What the verbs that use keys work with; made when the first of them runs.
@@ -47,14 +51,14 @@ package final class Keystore: Sendable {
     var openedBy: UnlockSlot { state.withLock { $0.openedBy } }
 
     private init(
-        id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot, whole: WholeRows?,
+        id: KeystoreID, database: KeystoreDatabase, keys: RootKeys, rootKey: SecretBytes?, openedBy: UnlockSlot, whole: WholeRows?, changes: UInt64 = 0,
         clock: @escaping @Sendable () -> Int64
     ) {
         self.id = id
         self.clock = clock
         self.database = database
         path = database.path
-        state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil, whole: whole))
+        state = Mutex(State(keys: keys, rootKey: rootKey, openedBy: openedBy, seen: nil, changes: changes, whole: whole))
     }
 
     /// Makes a keystore with a slot for `secret` and a recovery slot, and no keys yet. The file is complete and durable or not there at all.
@@ -127,30 +131,37 @@ package final class Keystore: Sendable {
         let keys: RootKeys
         do throws(CryptographyError) { keys = try RootKeys(rootKey: rootKey) } catch { throw .cryptography(error) }
         let authentication = RowAuthentication(keys: keys, path: path)
-        try migrate(database, authentication, rootKey: rootKey)
-        let (header, whole) = try database.read { database in
-            let dataVersion = try KeystoreDatabase.dataVersion(database)
-            let header = try authentication.verify(database)
-            try SafeTransaction.probe(database)
-            return (header, WholeRows(dataVersion, header))
-        }
+        let changes: UInt64
+        let found: (header: KeystoreHeader, whole: WholeRows)
+        do throws(KeystoreError) {
+            changes = try migrate(database, authentication, rootKey: rootKey) ? 1 : 0
+            found = try database.read { database in
+                let dataVersion = try KeystoreDatabase.dataVersion(database)
+                let header = try authentication.verify(database)
+                try SafeTransaction.probe(database)
+                return (header, WholeRows(dataVersion, header))
+            }
+        } catch { throw explained(error, database, openedBy: slot) }
         let keystore = Keystore(
-            id: header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, whole: whole, clock: clock)
+            id: found.header.keystoreID, database: database, keys: keys, rootKey: keepsRootKey ? rootKey : nil, openedBy: slot, whole: found.whole,
+            changes: changes, clock: clock)
         keystore.identify(as: actor) { _ in }
         if appliesSchedule {
             let report = keystore.applySchedule()
             keystore.state.withLock { $0.openingReport = report }
         }
+        keystore.state.withLock { $0.openingChanges = $0.changes }
         return keystore
     }
 
     /// Brings a keystore of an older version to this one; nobody is asked, since nothing is lost by it.
-    private static func migrate(_ database: KeystoreDatabase, _ authentication: RowAuthentication, rootKey: SecretBytes) throws(KeystoreError) {
+    /// - Returns: whether it was one.
+    private static func migrate(_ database: KeystoreDatabase, _ authentication: RowAuthentication, rootKey: SecretBytes) throws(KeystoreError) -> Bool {
         let path = database.path
         let found = try database.read { try Schema.check($0, path: path) }
-        guard found < Schema.version else { return }
+        guard found < Schema.version else { return false }
         do throws(KeystoreFailure) {
-            try database.write { database in
+            return try database.write { database in
                 try Schema.migrate(database, authentication, path: path) { database in
                     let log = AuditLog(database: database, authentication: authentication)
                     if try !log.isThere() { try log.start(rootKey: rootKey) }
@@ -195,7 +206,7 @@ package final class Keystore: Sendable {
     /// The keys, in memory, as they are now. The keyring sees later changes by `refresh`, as long as this keystore is not closed.
     package func keyring() throws(KeyError) -> Keyring {
         guard let contents = try contents(newerThan: nil) else { throw .storage(.storage(path: path, "it gave no keys")) }
-        return Keyring(keystoreID: id, contents: contents, source: self)
+        return Keyring(keystoreID: id, contents: contents, source: self, ownChanges: state.withLock { $0.openingChanges })
     }
 
     /// The keyring of the verbs that use keys, as the keystore is now.
@@ -278,7 +289,7 @@ package final class Keystore: Sendable {
                 return (result, WholeRows(try KeystoreDatabase.dataVersion(database), sealed))
             }
             // What was whole and was changed by this program alone is whole.
-            state.withLock { ($0.seen, $0.whole) = (nil, whole) }
+            state.withLock { ($0.seen, $0.whole, $0.changes) = (nil, whole, $0.changes + 1) }
             return result
         } catch {
             if case .keystore(let refused) = error { throw .keystore(explained(refused)) }
@@ -286,9 +297,16 @@ package final class Keystore: Sendable {
         }
     }
 
-    /// A keystore whose own row has another MAC may be one whose root key was rotated meanwhile: then the slot that opened it was sealed anew.
-    func explained(_ error: KeystoreError) -> KeystoreError {
-        guard case .rowRefused("keystore/1", .edited) = error else { return error }
+    /// A keystore whose own row has another MAC, or whose audit log another key, may be one whose root key was rotated meanwhile: then the slot that
+    /// opened it was sealed anew.
+    func explained(_ error: KeystoreError) -> KeystoreError { Self.explained(error, database, openedBy: openedBy) }
+
+    private static func explained(_ error: KeystoreError, _ database: KeystoreDatabase, openedBy: UnlockSlot) -> KeystoreError {
+        switch error {
+        case .rowRefused("keystore/1", .edited), .auditBroken: break
+        default: return error
+        }
+        let path = database.path
         let slots = (try? database.read { try UnlockSlot.all(in: $0, path: path) }) ?? []
         let isSame = slots.isEmpty || slots.contains { $0.salt == openedBy.salt }
         return isSame ? error : .rootKeyRotated
@@ -310,7 +328,7 @@ extension Keystore: KeyringSource {
         do throws(KeystoreError) {
             let authentication = try authentication()
             let dataVersion = try database.ask(KeystoreDatabase.dataVersion)
-            let seen = state.withLock { $0.seen }
+            let (seen, changes) = state.withLock { ($0.seen, $0.changes) }
             if let seen, seen.dataVersion == dataVersion, seen.generation == known { return nil }
             if known != nil, seen?.dataVersion != dataVersion { owesCheckpoint.store(true, ordering: .relaxed) }
             let contents = try database.read { database in
@@ -321,7 +339,7 @@ extension Keystore: KeyringSource {
                 }
                 return try load(database, header.generation, authentication)
             }
-            state.withLock { $0.seen = (dataVersion, contents.generation) }
+            state.withLock { if $0.changes == changes { $0.seen = (dataVersion, contents.generation) } }
             return contents.generation == known ? nil : contents
         } catch { throw .storage(explained(error)) }
     }

@@ -128,10 +128,10 @@ enum Schema {
     /// - Parameter completing: what takes the root key itself.
     static func migrate(
         _ database: Database, _ authentication: RowAuthentication, path: String, completing: (Database) throws -> Void = { _ in }
-    ) throws {
+    ) throws -> Bool {
         // Another process may have done it since.
         let found = try check(database, path: path)
-        guard found < version else { return }
+        guard found < version else { return false }
         var header = try authentication.verify(database, version: found)
         for migration in migrations[found...] {
             for statement in migration.statements { try database.execute(sql: statement) }
@@ -141,6 +141,7 @@ enum Schema {
         try database.execute(sql: "PRAGMA user_version = \(version)")
         header.schemaVersion = version
         try authentication.seal(header, database)
+        return true
     }
 
     /// Refuses a database that is not exactly of our making: a planted trigger or view would run with our rights.

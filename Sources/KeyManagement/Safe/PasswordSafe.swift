@@ -80,7 +80,7 @@ package final class PasswordSafe: Sendable {
                 var transaction = SafeTransaction(database, keys, row)
                 do { return .success(try body(&transaction)) } catch let error as KeyError { return .failure(error) }
             }
-        } catch { throw .storage(error) }
+        } catch { throw .storage(keystore.explained(error)) }
         return try result.get()
     }
 
@@ -107,8 +107,7 @@ package final class PasswordSafe: Sendable {
             try keystore.noteTime(keystore.now(), database, authentication)
             if !transaction.events.isEmpty {
                 let log = AuditLog(database: database, authentication: authentication)
-                try log.append(transaction.events, by: keystore.auditActor, now: keystore.now())
-                try log.mark()
+                try log.appendChange(transaction.events, by: keystore.auditActor, now: keystore.now())
             }
             return result
         }

@@ -6,13 +6,19 @@ import GRDB
 
 /// The materials of the CMKs that seal in one transaction.
 private struct SealingKeys {
+    /// Seconds since 1970.
+    let now: Int64
     private var found: [KeyID: (version: UInt32, material: SecretBytes)] = [:]
+
+    init(now: Int64) { self.now = now }
 
     /// Throws `notFound`, `disabled`, `invalidState`, `keyUnavailable`.
     mutating func key(_ keyID: KeyID, _ database: Database, _ authentication: RowAuthentication) throws -> (version: UInt32, material: SecretBytes) {
         if let key = found[keyID] { return key }
         guard let row = try KeyRow.find(keyID, in: database) else { throw KeyError.notFound("key \(keyID)") }
         guard row.state.allowsSealing else { throw row.state == .disabled ? KeyError.disabled(keyID) : KeyError.invalidState(keyID, row.state) }
+        // Material whose time is over is not used, though nobody could remove it yet: what it sealed would be opened no more.
+        if try KeySettings.find(keyID, in: database).isExpired(at: now) { throw KeyError.invalidState(keyID, .pendingImport) }
         guard let version = try KeyVersionRow.find(keyID, row.currentVersion, in: database) else {
             throw KeyError.keyUnavailable("key \(keyID) has no version \(row.currentVersion)")
         }
@@ -43,7 +49,7 @@ extension PasswordSafe {
                 if let date = row.deletesAt { throw KeyError.secretDeleted(metadata.name, destroyedAt: date) }
                 throw KeyError.alreadyExists("secret \(metadata.name)")
             }
-            var keys = SealingKeys()
+            var keys = SealingKeys(now: keystore.now())
             let keyID = try keystore.find(reference, safe.database).keyID
             try add(SecretRow(id: id, createdAt: keystore.now()), metadata, value, keyID, &keys, &safe, authentication, isNew: true)
             return ((), SafeOperation.create.event(of: id, version: 1, key: keyID))
@@ -62,7 +68,7 @@ extension PasswordSafe {
             let row = try safe.requireUsable(name)
             let metadata = try edit(try row.metadata(safe.keys))
             guard metadata.name == name else { throw KeyError.validation("a secret keeps its name") }
-            var keys = SealingKeys()
+            var keys = SealingKeys(now: keystore.now())
             let keyID = try sealingKeyID(for: row, key, safe)
             let version = try add(row, metadata, value, keyID, &keys, &safe, authentication, isNew: false)
             return (version, SafeOperation.put.event(of: row.id, version: version, key: keyID))
@@ -96,7 +102,7 @@ extension PasswordSafe {
         }
         let reference = try sealingKey(key)
         return try change { safe, authentication in
-            var keys = SealingKeys()
+            var keys = SealingKeys(now: keystore.now())
             let standard = try keystore.find(reference, safe.database).keyID
             return try entries.map { entry in
                 let (outcome, row, metadata) = try plan(entry, &safe, authentication, updates, key)
@@ -125,17 +131,19 @@ extension PasswordSafe {
         var isSame = metadata == old
         // One that is to be sealed by another key is made anew.
         if isSame, key != nil { isSame = try sealingKeyID(for: row, key, safe) == sealingKeyID(for: row, nil, safe) }
-        if isSame { isSame = try Self.currentValue(of: row, safe, authentication)?.isEqual(to: entry.value) ?? false }
+        if isSame { isSame = try currentValue(of: row, safe, authentication)?.isEqual(to: entry.value) ?? false }
         return (isSame ? .unchanged : .updated, row, metadata)
     }
 
     /// To compare a new value with; nil where its key does not open now.
-    private static func currentValue(of row: SecretRow, _ safe: SafeTransaction, _ authentication: RowAuthentication) throws -> SecretBytes? {
+    private func currentValue(of row: SecretRow, _ safe: SafeTransaction, _ authentication: RowAuthentication) throws -> SecretBytes? {
         guard try safe.versions(of: row).contains(row.currentVersion),
             let version = try SecretVersionRow.find(row.id, row.currentVersion, safe.keys, in: safe.database)
         else { throw KeystoreError.rowRefused(name: row.name, .missing) }
         let header = try WrappedKeyHeader(parsing: version.wrappedKey.span)
-        guard let key = try KeyRow.find(header.keyID, in: safe.database), key.state.allowsOpening,
+        let settings = try KeySettings.find(header.keyID, in: safe.database)
+        guard let key = try KeyRow.find(header.keyID, in: safe.database), key.state.allowsOpening, !settings.isExpired(at: keystore.now()),
+            header.version >= settings.minimumVersion,
             let material = try KeyVersionRow.find(header.keyID, header.version, in: safe.database)?.material(authentication)
         else { return nil }
         let context = try SecretValue.context(name: row.metadata(safe.keys).name, version: version.version)
@@ -196,7 +204,10 @@ extension PasswordSafe {
             _ = try keystore.describe(reference)
         } catch {
             guard case .notFound = error else { throw error }
-            _ = try keystore.createKey(alias: Self.defaultKeyAlias, description: "Password safe")
+            do throws(KeyError) { _ = try keystore.createKey(alias: Self.defaultKeyAlias, description: "Password safe") } catch {
+                // Another process was faster.
+                guard case .alreadyExists = error else { throw error }
+            }
         }
         return reference
     }

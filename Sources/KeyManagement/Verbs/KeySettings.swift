@@ -27,6 +27,9 @@ struct KeySettings: Equatable {
 
     init(keyID: KeyID) { self.keyID = keyID }
 
+    /// Whether the time of imported material is over.
+    func isExpired(at time: Int64) -> Bool { materialExpiresAt.map { $0 <= time } ?? false }
+
     var values: [DatabaseValue] {
         [
             Data(keyID.bytes).databaseValue, origin.rawValue.databaseValue, rotationDays.databaseValue, rotateAt.databaseValue,

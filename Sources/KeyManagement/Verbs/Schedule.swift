@@ -155,11 +155,12 @@ private struct SchedulePlan {
 
     static func isDeletionDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.deleteAt.map { $0 <= time } ?? false }
 
-    static func isExpiryDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.materialExpiresAt.map { $0 <= time } ?? false }
+    static func isExpiryDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.isExpired(at: time) }
 
-    /// A rotation destroys nothing, so the clock is believed; one that is planned further away than its period was planned by a clock that was wrong.
+    /// A rotation destroys nothing, so the clock is believed; one that is planned a day further away than its period was planned by a clock that was wrong.
+    /// Nearer ones were planned just now by another process.
     static func isDue(_ settings: KeySettings, now: Int64) -> Bool {
         guard let days = settings.rotationDays, let date = settings.rotateAt else { return false }
-        return date <= now || date > now + Int64(days) * Keystore.day
+        return date <= now || date > now + Int64(days + 1) * Keystore.day
     }
 }

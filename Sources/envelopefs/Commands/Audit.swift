@@ -78,7 +78,7 @@ struct AuditChoice: ParsableArguments {
     @Option(help: ArgumentHelp("An id, alias/NAME or full name.", valueName: "key")) var key: String?
     @Option(help: ArgumentHelp("A user's number.", valueName: "uid")) var user: UInt32?
     @Option(help: ArgumentHelp("As 'list' prints it: Decrypt, DisableKey …", valueName: "name")) var operation: String?
-    @Option(help: ArgumentHelp("The name of a secret, or what else the entry is about.", valueName: "text")) var subject: String?
+    @Option(help: ArgumentHelp("What the entry is about, in full, as 'list' prints it: secret/ID, vault/ID …", valueName: "text")) var subject: String?
     @Option(help: ArgumentHelp("Not older than this: 2026-11-23T20:00:00Z, or 30m, 12h.", valueName: "time")) var since: String?
     @Option(help: ArgumentHelp("Not newer than this.", valueName: "time")) var until: String?
 

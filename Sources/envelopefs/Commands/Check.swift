@@ -29,6 +29,8 @@ struct CheckCommand: ParsableCommand {
     }
 
     func run() throws {
+        // Whoever reads the findings may go; the work goes on.
+        do throws(Errno) { try Signal.pipe.ignore() } catch { throw Failure("signals cannot be set", error) }
         let found = try VaultFiles(at: vault)
         let keystorePath = try keystoreOptions.path()
         try KeystoreDoor.requireReadable(keystorePath, hint: found.configuration.claimed.keystoreHint)
@@ -44,20 +46,23 @@ struct CheckCommand: ParsableCommand {
             keyring.lock()
             KeystoreDoor.close(keystore)
         }
-        let status = try work(on: found.path, keyring, keystore: keystorePath, target)
+        let status = try work(on: found.path, keyring, keystore, target)
         if status != .success { throw ExitCode(status.rawValue) }
     }
 
-    private func work(on path: String, _ keyring: Keyring, keystore: String, _ target: SharedDescriptor?) throws(Failure) -> ExitReason {
+    private func work(on path: String, _ keyring: Keyring, _ keystore: Keystore, _ target: SharedDescriptor?) throws(Failure) -> ExitReason {
         let vault: Vault
+        let uses = KeyUses.ofThisProgram()
         do throws(VaultError) {
             vault = try Vault(
                 opening: path, keyring: keyring, mountPoint: "(check --repair)", isReadOnly: !repair, acceptsOlderKeystore: acceptOlderKeystore,
-                use: repair ? .repairing : .looking, isShared: !repair && VaultFiles.owner(of: path) != nil,
+                use: repair ? .repairing : .looking, isShared: !repair && VaultFiles.owner(of: path) != nil, uses: uses,
                 log: VaultLog(DaemonLog.logger(.standardError, level: .error)))
         } catch {
-            throw Failure(error, keystore: keystore)
+            throw Failure(error, keystore: keystore.path)
         }
+        let subject = "vault/\(vault.context.vaultID)"
+        keystore.record(AuditEvent(target != nil ? "SalvageVault" : repair ? "RepairVault" : "CheckVault", keyID: vault.context.defaultKey, subject: subject))
         let printer = CheckPrinter(json: json, notes: notes)
         // A repair holds the lock itself; whoever else looks asks at each finding who has it.
         let isRepair = repair
@@ -66,7 +71,7 @@ struct CheckCommand: ParsableCommand {
             if let target { return try save(vault, to: target, printer, isShared) }
             return try check(vault, printer, isShared)
         }
-        do throws(VaultError) { try vault.close() } catch { throw Failure(error, keystore: keystore) }
+        do throws(VaultError) { try vault.close { uses.end(in: keystore, subject: subject) } } catch { throw Failure(error, keystore: keystore.path) }
         let summary = try outcome.get()
         try printer.end(summary)
         return CheckPrinter.status(of: summary)

@@ -21,23 +21,51 @@ struct InfoCommand: ParsableCommand {
 
     func run() throws {
         let place = try BackingPlace.find(path)
-        let keyring = try unlock ? openKeyring() : nil
-        defer { keyring?.lock() }
-        if place.isVault {
-            let info = try VaultInfo(at: place.path, keyring: keyring)
-            try json ? Console.json(info) : Console.table(info.rows)
-        } else {
-            let info = try FileInfo(at: place.path, keyring: keyring)
-            try json ? Console.json(info) : Console.table(info.rows)
-        }
-    }
-
-    private func openKeyring() throws(Failure) -> Keyring {
+        guard unlock else { return try tell(place, nil) }
         let keystorePath = try keystoreOptions.path()
         try KeystoreDoor.requireReadable(keystorePath, hint: nil)
         let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystorePath))
         let keystore = try KeystoreDoor.open(keystorePath, secret: secret)
         defer { KeystoreDoor.close(keystore) }
-        return try KeystoreDoor.keyring(of: keystore)
+        secret.wipe()
+        let keyring = try KeystoreDoor.keyring(of: keystore)
+        defer { keyring.lock() }
+        try tell(place, SealChecking(keyring, auditing: keystore))
+    }
+
+    private func tell(_ place: BackingPlace, _ keys: SealChecking?) throws(Failure) {
+        if place.isVault {
+            let info = try VaultInfo(at: place.path, keys)
+            try json ? Console.json(info) : Console.table(info.rows)
+        } else {
+            let info = try FileInfo(at: place.path, keys)
+            try json ? Console.json(info) : Console.table(info.rows)
+        }
+    }
+}
+
+/// The keys with which seals of a vault are checked from outside.
+struct SealChecking {
+    let keyring: Keyring
+    private let keystore: Keystore?
+
+    /// - Parameter keystore: whose audit log each use is written to; nil where nothing may be changed, in a proof.
+    init(_ keyring: Keyring, auditing keystore: Keystore?) {
+        self.keyring = keyring
+        self.keystore = keystore
+    }
+
+    /// What a wrapped key of a vault wraps. Throws as `Keyring.decrypt`.
+    func open(_ wrapped: ByteSpan, _ context: [(String, String)], of vault: VaultID) throws(KeyError) -> SecretBytes {
+        let uses = KeyUses.ofThisProgram()
+        defer { if let keystore { uses.end(in: keystore, subject: "vault/\(vault)") } }
+        do throws(KeyError) {
+            let opened = try keyring.decrypt(wrapped, context: EncryptionContext(context))
+            uses.note(.decrypt, wrapped)
+            return opened
+        } catch {
+            uses.note(.decrypt, wrapped, refused: error)
+            throw error
+        }
     }
 }

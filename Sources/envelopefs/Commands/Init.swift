@@ -50,7 +50,9 @@ struct InitCommand: ParsableCommand {
         let keyring = try KeystoreDoor.keyring(of: keystore)
         defer { keyring.lock() }
         do throws(VaultError) {
-            return try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath, hasJournal: !noJournal).description
+            let id = try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath, hasJournal: !noJournal)
+            keystore.record(AuditEvent("CreateVault", keyID: keyID, subject: "vault/\(id)"))
+            return id.description
         } catch {
             if key == nil { Console.note("the new key \(keyID) stays in the keystore, unused: 'init --key' takes it the next time") }
             throw Failure(error, keystore: keystorePath)

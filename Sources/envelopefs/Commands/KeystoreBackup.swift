@@ -1,6 +1,7 @@
 // envelopefs keystore backup, restore, verify, drill: a copy elsewhere, and the proof that it opens.
 
 import ArgumentParser
+import Format
 import FoundationEssentials
 import KeyManagement
 import POSIX
@@ -160,24 +161,45 @@ struct DrillRecord: Encodable {
         let failed: [String]
 
         init(_ given: String, keyring: Keyring, keystore: String, sample: Int) throws(Failure) {
-            let info = try VaultInfo(at: given, keyring: keyring)
+            let keys = SealChecking(keyring, auditing: nil)
+            let info = try VaultInfo(at: given, keys)
             vault = info.vault
             guard info.keystoreID == keyring.keystoreID.description else {
                 throw Failure(.keystoreForeign, "the vault \(vault) belongs to keystore \(info.keystoreID), but \(keystore) is keystore \(keyring.keystoreID)")
             }
-            var failed = info.isAuthentic == true ? [] : [".envelopefs/vault.json"]
-            let root = vault
-            let all = ((try? FileManager.default.subpathsOfDirectory(atPath: root)) ?? []).filter { !$0.hasPrefix(".envelopefs") }
-            var (opened, files) = (0, 0)
-            for name in all.shuffled() {
-                guard let status = try? Paths.status(root + "/" + name, followsLink: false), status.isRegular, status.size > 0 else { continue }
-                files += 1
-                guard opened + failed.count < sample else { continue }
+            var (names, failed) = Self.sealedFiles(in: vault)
+            if info.isAuthentic != true { failed.append(".envelopefs/vault.json") }
+            files = names.count
+            names.shuffle()
+            var opened = 0
+            for name in names.prefix(sample) {
                 do throws(Failure) {
-                    if try FileInfo(at: root + "/" + name, keyring: keyring).state != nil { opened += 1 }
+                    if try FileInfo(at: vault + "/" + name, keys).state != nil { opened += 1 }
                 } catch { failed.append(name) }
             }
-            (self.opened, self.files, self.failed) = (opened, files, failed)
+            (self.opened, self.failed) = (opened, failed)
+        }
+
+        /// The files of a vault that hold a key, as paths in it, and the directories that cannot be looked into.
+        private static func sealedFiles(in vault: String) -> (names: [String], failed: [String]) {
+            var (names, failed) = ([String](), [String]())
+            var waiting = [""]
+            while let directory = waiting.popLast() {
+                guard let found = try? FileManager.default.contentsOfDirectory(atPath: vault + "/" + directory) else {
+                    failed.append(directory.isEmpty ? "." : directory)
+                    continue
+                }
+                for entry in found {
+                    let name = directory.isEmpty ? entry : directory + "/" + entry
+                    switch BackingNameForm(Array(entry.utf8).span) {
+                    case .directory, .longDirectory: waiting.append(name)
+                    case .file, .longFile:
+                        if let status = try? Paths.status(vault + "/" + name, followsLink: false), status.isRegular, status.size > 0 { names.append(name) }
+                    case .side, .reserved, .foreign: break
+                    }
+                }
+            }
+            return (names, failed)
         }
     }
 

@@ -158,6 +158,8 @@ enum Daemon {
         do throws(Errno) {
             try SignalSet([.hangUp, .interrupt, .terminate]).block()
             try Signal.pipe.ignore()
+            // A limit that was meant for other programs: the write that meets it gets EFBIG.
+            try Signal.fileSize.ignore()
             try ResourceLimits.growDescriptorTable(to: min(ResourceLimits.raiseOpenFiles(), descriptorTable))
             ResourceLimits.setMemoryPools(max(1, Thread.cpuCount / 2))
         } catch {

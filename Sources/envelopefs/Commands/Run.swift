@@ -46,13 +46,26 @@ struct RunCommand: ParsableCommand {
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
         let server = try? MountServer(of: MountEnd.find(place.path))
-        let status = Result { () throws(Failure) in try Job(command, in: place, adding: given, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
+        // Whoever ended this while it was mounting wants no job any more.
+        if let signal = try? SignalSet([.hangUp, .interrupt, .quit, .terminate]).wait(timeout: 0) {
+            try end(place, server)
+            throw ExitCode(128 + signal.rawValue)
+        }
+        let status = Result { () throws(Failure) in try Job(commandBytes, in: place, adding: given, startsInside: at == nil, keepsInput: !SecretEntry.mayReadInput(secretOptions)).run(signals) }
         try end(place, server)
         switch try status.get() {
         case .exited(0): return
         case .exited(let code): throw ExitCode(code)
         case .signaled(let signal): throw ExitCode(128 + signal)
         }
+    }
+
+    /// The command as the kernel has it: its arguments are any bytes, which the parser of arguments makes UTF-8.
+    private var commandBytes: [[UInt8]] {
+        let given = command.map { Array($0.utf8) }
+        guard let all = try? CurrentProcess.arguments(), let mark = all.firstIndex(of: Array("--".utf8)) else { return given }
+        let words = Array(all[(mark + 1)...])
+        return words.map { String(decoding: $0, as: UTF8.self) } == command ? words : given
     }
 
     /// Takes the mount away; from programs that still hold it too, when their time is up.
@@ -118,8 +131,8 @@ struct Job {
     /// - Parameters:
     ///   - added: `NAME=value` of further variables, in the place of those of the same name.
     ///   - keepsInput: false where standard input was the passphrase: a file behind it could be read again.
-    init(_ command: [String], in place: TemporaryPlace, adding added: [[UInt8]], startsInside: Bool, keepsInput: Bool) throws(Failure) {
-        var spawn = Spawn(command[0], Array(command.dropFirst()))
+    init(_ command: [[UInt8]], in place: TemporaryPlace, adding added: [[UInt8]], startsInside: Bool, keepsInput: Bool) throws(Failure) {
+        var spawn = Spawn(program: command[0], arguments: Array(command.dropFirst()))
         let replaced = added.map { $0.prefix { $0 != UInt8(ascii: "=") } + [UInt8(ascii: "=")] }
         let kept = Environment.all().filter { variable in !Self.withheld.contains { variable.starts(with: $0) } && !replaced.contains { variable.starts(with: $0) } }
         spawn.environment = kept + added + [Array("ENVELOPEFS_MOUNT=\(place.path)".utf8)]

@@ -92,7 +92,7 @@ extension SafeCommand {
 
         private func finish(_ report: ImportReport, _ path: String) throws(Failure) {
             if json { try Console.json(report) } else { report.tell() }
-            if report.count > 0, !dryRun, path != "-" { Console.note("\(path) still holds the secrets in the clear: delete it, and its copies") }
+            if report.count > 0, !dryRun, path != "-" { Console.note(report.remains(in: path)) }
             guard report.skipped.isEmpty else {
                 throw Failure(.importIncomplete, "entries of \(path) that \(dryRun ? "would be" : "were") skipped: \(report.skipped.count)")
             }
@@ -168,12 +168,26 @@ private struct ImportReport: Encodable {
         }
     }
 
+    /// What is said of the file. It may be the only copy of what was not imported: then there is no advice to delete it.
+    func remains(in path: String) -> String {
+        var left = unusedColumns.isEmpty ? [] : [unusedNames]
+        if !skipped.isEmpty { left.append("skipped entries (\(skipped.count))") }
+        guard !left.isEmpty else { return "\(path) still holds the secrets in the clear: delete it, and its copies" }
+        return "\(path) still holds the secrets in the clear, and what was not imported: \(left.joined(separator: ", "))"
+    }
+
+    /// On one line; a file with countless keys does not fill the terminal.
+    private var unusedNames: String {
+        let names = unusedColumns.prefix(50).map(\.visibleLine).joined(separator: ", ")
+        return unusedColumns.count > 50 ? "\(names), and \(unusedColumns.count - 50) more; --json names all" : names
+    }
+
     func tell() {
         for entry in skipped.sorted(by: { $0.position < $1.position }).prefix(100) {
             Console.note("\(unit) \(entry.position) \(isTrial ? "would be" : "is") skipped: \(entry.reason)")
         }
         if skipped.count > 100 { Console.note("and \(skipped.count - 100) more; --json names all") }
-        if !unusedColumns.isEmpty { Console.note("columns that nothing is taken from: \(unusedColumns.joined(separator: ", "))") }
+        if !unusedColumns.isEmpty { Console.note("nothing is taken from: \(unusedNames)") }
         let already = unchanged > 0 ? ", \(unchanged) are there already" : ""
         Console.note("\(isTrial ? "would import" : "imported") \(created) new and \(updated) updated, skipped \(skipped.count)\(already)")
     }

@@ -41,10 +41,12 @@ enum MountEnd {
     /// - Throws: `Failure` (mountBusy) that names the holders.
     static func unmount(_ mount: MountedFilesystem, patience: TimeSpan, force: Bool) throws(Failure) {
         let path = String(decoding: mount.mountPoint, as: UTF8.self)
+        try requireOwn(mount, path)
         let server = MountServer(of: mount)
         let end = SystemClock.monotonic + UInt64(patience.milliseconds) * 1_000_000
-        let holders = force ? Holder.all(of: path).filter { $0.processID != server?.process } : []
-        if force { cutOff(mount, path) }
+        let isCut = force && cutOff(mount, path)
+        // Of those from whom it was not cut: they may still be served.
+        let holders = force && !isCut ? Holder.all(of: path).filter { $0.processID != server?.process } : []
         waiting: while true {
             switch Unmounting.unmount(path, lazily: force) {
             case .unmounted: break waiting
@@ -58,16 +60,31 @@ enum MountEnd {
             Console.note("it is still mounted at \(String(decoding: other.mountPoint, as: UTF8.self)), and served there")
             return
         }
-        try waitUntilSealed(server, path, holders)
+        guard let server, !server.hasLetGo(within: 3_000_000_000) else { return }
+        try requireUnserved(server, path, holders)
+        if !isCut { try waitForUsersElsewhere(server, path, until: end) }
+        if server.hasLetGo(within: 0) { return }
+        Console.note("\(path) is gone; process \(server.process) still seals")
+        while !server.hasLetGo(within: 3_000_000_000) {}
+    }
+
+    /// `fusermount3` takes a mount away from nobody but its user, and says so as if it were in use.
+    private static func requireOwn(_ mount: MountedFilesystem, _ path: String) throws(Failure) {
+        let words = mount.options.split(separator: ",") + mount.superOptions.split(separator: ",")
+        let user = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
+        guard let user, CurrentProcess.effectiveUserID != 0, user != CurrentProcess.userID else { return }
+        throw Failure(.permissionDenied, "\(path) was mounted by user \(user)", hint: "That user or root unmounts it.")
     }
 
     /// Has the kernel write out what it can, and then end the connection, where it lets this user do so: root always, others through fusectl.
     /// Where it does not, the unmounting that follows is a lazy one.
-    private static func cutOff(_ mount: MountedFilesystem, _ path: String) {
+    /// - Returns: whether it has ended.
+    private static func cutOff(_ mount: MountedFilesystem, _ path: String) -> Bool {
         if let root = try? SharedDescriptor.open(mount.mountPoint.span, [.readOnly, .directory]) { try? root.syncFilesystem() }
-        if CurrentProcess.effectiveUserID == 0, (try? Paths.unmount(path, lazily: true, cutsConnection: true)) != nil { return }
+        if CurrentProcess.effectiveUserID == 0, (try? Paths.unmount(path, lazily: true, cutsConnection: true)) != nil { return true }
         let control = "/sys/fs/fuse/connections/\(mount.device.minor)/abort"
-        if let abort = try? SharedDescriptor.open(control, .writeOnly) { try? abort.writeSequence("1") }
+        guard let abort = try? SharedDescriptor.open(control, .writeOnly) else { return false }
+        return (try? abort.writeSequence("1")) != nil
     }
 
     private static func busy(_ path: String, daemon: Int32?) -> Failure {
@@ -76,16 +93,25 @@ enum MountEnd {
         return Failure(.mountBusy, "\(path) is in use", hint: list + "\nEnd them, or use --wait 30s to wait for them, or --force to take it away from them.")
     }
 
-    /// - Parameter holders: programs from which the mount was taken by force. If they are still served, that is waited for only shortly.
-    private static func waitUntilSealed(_ server: MountServer?, _ path: String, _ holders: [Holder]) throws(Failure) {
-        guard let server, !server.hasLetGo(within: 3_000_000_000) else { return }
+    /// - Parameter holders: programs from which the mount was taken by force, but not cut. If they are still served, that is waited for only shortly.
+    private static func requireUnserved(_ server: MountServer, _ path: String, _ holders: [Holder]) throws(Failure) {
         let left = holders.filter { Signal.isAlive(process: $0.processID) }
-        guard left.isEmpty else {
+        guard left.isEmpty || server.isSealing else {
             throw Failure(
                 .mountBusy, "\(path) is out of sight, but process \(server.process) still serves the programs that hold it; it seals the vault when they end",
                 hint: left.map(\.description).joined(separator: "\n"))
         }
-        Console.note("\(path) is gone; process \(server.process) still seals")
-        while !server.hasLetGo(within: 3_000_000_000) {}
+    }
+
+    /// A copy of the mount in another mount namespace (a container that was started meanwhile) is seen by nothing here but that the daemon does not begin to seal.
+    private static func waitForUsersElsewhere(_ server: MountServer, _ path: String, until end: UInt64) throws(Failure) {
+        let end = max(end, SystemClock.monotonic + 30_000_000_000)
+        while !server.isSealing && !server.hasLetGo(within: 100_000_000) {
+            guard SystemClock.monotonic < end else {
+                throw Failure(
+                    .mountBusy, "\(path) is gone, but process \(server.process) has not begun to seal: a copy of the mount in another mount namespace, as of a container, may still be served",
+                    hint: "It seals the vault when that ends. End the container, or process \(server.process) (SIGTERM twice).")
+            }
+        }
     }
 }

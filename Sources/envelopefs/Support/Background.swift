@@ -21,7 +21,8 @@ enum Background {
         case .ready: return
         case .failed(let failure):
             _ = try? child.wait()
-            throw failure
+            guard failure.status == .mountRefused else { throw failure }
+            throw Failure(failure.status, failure.what, hint: (failure.hint.isEmpty ? "" : failure.hint + "\n") + "What fusermount3 said is in the log, \(log).")
         case nil:
             let ended = (try? child.wait()).map { "status \($0.shellCode)" } ?? "unknown status"
             throw Failure(.daemonDied, "the background process ended (\(ended)) before the mount was ready", hint: "Its log is \(log).")

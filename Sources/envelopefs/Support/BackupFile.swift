@@ -86,8 +86,8 @@ enum BackupFile {
         let kept = remains.isEmpty ? nil : path + ".replaced-" + String(Int(Date().timeIntervalSince1970))
         do throws(Errno) {
             try SharedDescriptor.open(made, .readOnly).synchronize()
-            if let kept { try setAside(path, remains, as: kept) }
-            try Paths.moveToFreeName(made, to: path)
+            let isFree = try kept.map { (kept) throws(Errno) in try setAside(path, remains, as: kept) } ?? true
+            if isFree { try Paths.moveToFreeName(made, to: path) } else { try Paths.rename(made, to: path) }
             try SharedDescriptor.open(path.parentPath, [.readOnly, .directory]).synchronize()
         } catch {
             if error == .busy { throw Failure(.failure, "the keystore \(path) is in use", hint: "Nothing was changed. Unmount what uses it, then try again.") }
@@ -97,8 +97,10 @@ enum BackupFile {
         return Restored(header: header, kept: kept, deletions: deletions)
     }
 
-    /// Moves the keystore and what belongs to it; EBUSY when somebody has it open. One that cannot be read is moved as it is.
-    private static func setAside(_ path: String, _ remains: [String], as kept: String) throws(Errno) {
+    /// Moves what belongs to the keystore, and gives the keystore a second name: there is one at its path at every moment. EBUSY when somebody has it
+    /// open. One that cannot be read is kept as it is.
+    /// - Returns: whether nothing is at its path now, as where there are no hard links.
+    private static func setAside(_ path: String, _ remains: [String], as kept: String) throws(Errno) -> Bool {
         var remains = remains
         do throws(KeystoreError) {
             try Keystore.release(path)
@@ -106,7 +108,11 @@ enum BackupFile {
         } catch {
             if case .busy = error { throw .busy }
         }
-        for end in remains { try Paths.moveToFreeName(path + end, to: kept + end) }
+        var isFree = true
+        for end in remains {
+            if end.isEmpty, (try? Paths.link(path, to: kept)) != nil { isFree = false } else { try Paths.moveToFreeName(path + end, to: kept + end) }
+        }
+        return isFree
     }
 
     /// Opens the restored database as a keystore, by the slot of `secret` alone, and every key in it. What is due in it is not done.

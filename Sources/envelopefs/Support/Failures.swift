@@ -94,7 +94,7 @@ extension Failure {
         self.init(reason, error.description)
     }
 
-    static let restoreHint = "Nothing was changed. Put back vault.json from a copy of the vault; the files need nothing else of it."
+    static let restoreHint = "Nothing was changed. Put back the newest copy of vault.json, then run 'envelopefs check': what stood only in the journal may be lost."
 
     static func noVault(_ path: String) -> Failure { Failure(.notAVault, "\(path) is not there, or is not a directory") }
 

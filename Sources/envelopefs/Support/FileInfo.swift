@@ -36,7 +36,7 @@ struct FileInfo: Encodable {
         let contentSize: UInt64
     }
 
-    init(at path: String, keyring: Keyring?) throws(Failure) {
+    init(at path: String, _ keys: SealChecking?) throws(Failure) {
         let files = try VaultFiles(holding: path)
         let vaultID = files.configuration.claimed.vaultID
         let status: FileStatus
@@ -54,7 +54,7 @@ struct FileInfo: Encodable {
         let wrapped = header.flatMap { try? Keyring.describe($0.wrappedKey.span) }
         keyID = wrapped?.keyID.description
         keyVersion = wrapped?.version
-        if let keyring, let header { state = try Self.state(of: path, header, vaultID, keyring) } else { state = nil }
+        if let keys, let header { state = try Self.state(of: path, header, vaultID, keys) } else { state = nil }
     }
 
     private static func header(of path: String) throws(Failure) -> FileHeader {
@@ -96,10 +96,10 @@ struct FileInfo: Encodable {
         }
     }
 
-    private static func state(of path: String, _ header: FileHeader, _ vault: VaultID, _ keyring: Keyring) throws(Failure) -> State {
+    private static func state(of path: String, _ header: FileHeader, _ vault: VaultID, _ keys: SealChecking) throws(Failure) -> State {
         let dataKey: SecretBytes
         do throws(KeyError) {
-            dataKey = try keyring.decrypt(header.wrappedKey.span, context: EncryptionContext(FileContexts.file(header.fileID, in: vault)))
+            dataKey = try keys.open(header.wrappedKey.span, FileContexts.file(header.fileID, in: vault), of: vault)
         } catch {
             if error == .invalidCiphertext { throw Failure(.fileDamaged, "\(path): the wrapped key in its header does not open", hint: "The header was changed, or belongs to a file of another vault.") }
             throw Failure(error)

@@ -57,16 +57,14 @@ enum KeyBytes {
         try secret.withBytes { bytes throws(Failure) in try write(bytes, to: path) }
     }
 
-    /// Standard output, or a file that only its owner may read: also when it was there with another mode. A new file is whole, or removed again.
+    /// Standard output, or a file that only its owner may read. What was there is replaced by a new file: it may be another's, or be open in another program.
     static func write(_ bytes: ByteSpan, to path: String?) throws(Failure) {
         do throws(Errno) {
             guard let path, path != "-" else { return try SharedDescriptor.standardOutput.writeSequence(bytes) }
-            do throws(Errno) { return try PrivateFile.make(path, bytes) } catch {
-                guard error == .exists else { throw error }
-            }
-            let file = try SharedDescriptor.open(path, [.writeOnly, .truncate])
-            if try file.status().isRegular { try file.changeMode(0o600) }
-            try file.writeSequence(bytes)
+            let there = try Paths.exists(path) ? try Paths.status(path, followsLink: false) : nil
+            guard let there, !there.isRegular else { return try PrivateFile.replace(path, bytes) }
+            // A pipe, a device, or a link to what somebody has opened for this, as /dev/stdout is.
+            try SharedDescriptor.open(path, [.writeOnly, .truncate]).writeSequence(bytes)
         } catch {
             throw Failure("\(path ?? "standard output") cannot be written", error)
         }

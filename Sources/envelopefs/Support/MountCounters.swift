@@ -21,9 +21,10 @@ struct MountCounters: Encodable {
     /// What `status` shows: the process stands beside them.
     private enum CodingKeys: CodingKey { case requests, bytesWritten, bytesRead, filesInMemory, filesUnsealed }
 
-    /// Asks the mount at a path, which may hang: waits a second at most.
+    /// Asks the mount at a path, which may hang.
+    /// - Parameter patience: seconds that are waited at most.
     /// - Returns: nil when there is no answer, or one of another program.
-    init?(asking mountPoint: String) {
+    init?(asking mountPoint: String, patience: Int = 1) {
         let answer = Answer()
         let asking = try? Thread.start(name: "efs-status") {
             let said = try? SharedDescriptor.open(mountPoint, [.pathOnly, .directory]).attribute(AttributeName(Counters.attributeName))
@@ -31,7 +32,7 @@ struct MountCounters: Encodable {
         }
         guard let asking else { return nil }
         try? asking.detach()
-        for _ in 0..<Self.looks {
+        for _ in 0..<Self.looks * patience {
             if let text = answer.text.withLock({ $0 }) {
                 self.init(text)
                 return
@@ -41,6 +42,7 @@ struct MountCounters: Encodable {
         return nil
     }
 
+    /// In a second.
     private static let looks = 1000
     private static let pause: UInt64 = 1_000_000
 

@@ -21,7 +21,7 @@ final class MountJournal: Sendable {
     init(_ keystore: Keystore) {
         self.keystore = keystore
         // What is not done for anybody's request is this program's own.
-        let own = KeyUses.Asker(userID: CurrentProcess.userID, processID: CurrentProcess.id)
+        let own = KeyUses.Asker.thisProcess
         uses = KeyUses(asker: { Asker.current.map { KeyUses.Asker(userID: $0.userID, processID: $0.processID) } ?? own }, program: { $0 == own.processID ? "envelopefs" : Processes.name(of: $0) ?? "" })
     }
 
@@ -47,7 +47,24 @@ final class MountJournal: Sendable {
     /// After the last use of a key, while the keystore is open.
     func end() {
         guard let mounted = mounted.withLock({ $0 }) else { return }
-        do throws(KeystoreError) { try flush() } catch { Console.note("WARNING: uses of keys are missing in the audit log: \(error)") }
+        uses.end(in: keystore, subject: mounted.subject)
         keystore.record(AuditEvent("UnmountVault", keyID: mounted.keyID, subject: mounted.subject))
+    }
+}
+
+extension KeyUses.Asker {
+    fileprivate static var thisProcess: Self { Self(userID: CurrentProcess.userID, processID: CurrentProcess.id) }
+}
+
+extension KeyUses {
+    /// Those of a command that works for itself.
+    static func ofThisProgram() -> KeyUses {
+        let own = Asker.thisProcess
+        return KeyUses(asker: { own }, program: { _ in "envelopefs" })
+    }
+
+    /// Writes what was counted since the last time, when no key is used any more. Nobody may overlook that it could not be.
+    func end(in keystore: Keystore, subject: String) {
+        do throws(KeystoreError) { try flush(to: keystore, subject: subject) } catch { Console.note("WARNING: uses of keys are missing in the audit log: \(error)") }
     }
 }

@@ -111,10 +111,13 @@ enum MountPoint {
             try ask(path)
         } catch {
             guard error == .notConnected else { return }
-            guard let mount = try? MountTable.mount(at: Array(path.utf8)), mount.type == "fuse.envelopefs" else {
+            // Through a link too, which the mount table does not know.
+            let places = [Array(path.utf8)] + [(try? Paths.resolve(path)) ?? []]
+            let mount = places.lazy.compactMap { (try? MountTable.mount(at: $0)) ?? nil }.first
+            guard let mount, mount.type == "fuse.envelopefs" else {
                 throw Failure(.mountPointInUse, "\(path) is a mount whose process is gone", hint: "'fusermount3 -u \(path)' or 'umount \(path)' takes it away.")
             }
-            switch Unmounting.unmount(path, lazily: true) {
+            switch Unmounting.unmount(String(decoding: mount.mountPoint, as: UTF8.self), lazily: true) {
             case .unmounted: Console.note("\(path): the process of an earlier mount is gone; its remains were taken away")
             case .busy: throw Failure(.mountPointInUse, "\(path) is a mount whose process is gone, and is still in use")
             case .failed(let error): throw Failure("the remains of an earlier mount at \(path) cannot be taken away", error)

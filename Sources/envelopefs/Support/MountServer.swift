@@ -9,17 +9,24 @@ struct MountServer {
     /// Nil where it has no lock: the vault is on a read-only disk.
     private let owner: VaultFiles.Owner?
 
-    /// The vault's lock tells it, unless that is another's: then the mount itself, which may hang, and is waited for during a second.
+    /// How long is waited for the answer of a mount, in seconds.
+    private static let patience = 30
+
+    /// The vault's lock tells it, unless that is another's: then the mount itself, which may hang.
     /// - Returns: nil when there is none, or nobody tells it.
     init?(of mount: MountedFilesystem) {
         vault = String(decoding: mount.source, as: UTF8.self)
         let path = String(decoding: mount.mountPoint, as: UTF8.self)
         let owner = VaultFiles.owner(of: vault)
-        let told = owner?.mountPoint == path ? nil : MountCounters(asking: path)?.process
+        let told = owner?.mountPoint == path ? nil : MountCounters(asking: path, patience: Self.patience)?.process
         guard let process = told ?? owner?.process else { return nil }
-        self.process = process
-        self.owner = owner?.process == process ? owner : nil
+        let isOwner = owner != nil && (told == nil || told == owner?.ownNumber)
+        self.process = isOwner ? owner?.process ?? process : process
+        self.owner = isOwner ? owner : nil
     }
+
+    /// Whether it is done with its users, and seals; false also where nobody says so.
+    var isSealing: Bool { owner != nil && VaultFiles.holding(vault)?.isSealing == true }
 
     /// Waits until it has let go of the vault, for so many nanoseconds at most. Whether it has.
     func hasLetGo(within time: UInt64) -> Bool {
@@ -33,6 +40,8 @@ struct MountServer {
 
     private var isHolding: Bool {
         guard let owner else { return VaultFiles.isServing(process) }
-        return VaultFiles.owner(of: vault) == owner
+        // Its note goes a moment before its lock.
+        guard let now = VaultFiles.owner(of: vault) else { return false }
+        return now == owner || now.ownNumber == 0
     }
 }

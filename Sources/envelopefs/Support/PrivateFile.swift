@@ -18,4 +18,15 @@ enum PrivateFile {
             throw error
         }
     }
+
+    /// Puts a new file with `bytes` at `path`, for its owner alone; what was there is gone then, or still whole.
+    static func replace(_ path: String, _ bytes: ByteSpan) throws(Errno) {
+        let number = SystemClock.monotonic ^ UInt64(CurrentProcess.id) << 40
+        let new = path + ".new-" + String(number, radix: 16)
+        try make(new, bytes)
+        do throws(Errno) { try Paths.rename(new, to: path) } catch {
+            try? Paths.remove(new)
+            throw error
+        }
+    }
 }

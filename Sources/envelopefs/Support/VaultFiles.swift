@@ -67,18 +67,29 @@ struct VaultFiles {
 
     // MARK: who has it
 
-    /// The process that has a vault, as it wrote itself.
+    /// The process that has a vault.
     struct Owner: Equatable {
+        /// As this process's namespace numbers it, where that is known; 0 where nothing is.
         let process: Int32
+        /// As it numbers itself; 0 where it could not say.
+        let ownNumber: Int32
         let mountPoint: String
     }
 
-    /// Who holds a vault's lock. Nil when nobody does, or the lock may not be read.
-    static func owner(of vault: String) -> Owner? {
-        guard let file = try? SharedDescriptor.open(vault + "/.envelopefs/lock", [.readOnly, .noFollow]), let text = try? file.readToEnd(limit: 65536) else { return nil }
-        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", maxSplits: 1)
-        guard let process = lines.first.flatMap({ Int32($0) }), isHeld(file, by: process) else { return nil }
-        return Owner(process: process, mountPoint: lines.count > 1 ? String(lines[1].prefix { $0 != "\n" }) : "")
+    /// Who holds a vault's lock. Nil when nobody does, or the lock may not be read. The lock is never taken to see that: a mount that begins meanwhile would fail.
+    static func owner(of vault: String) -> Owner? { holding(vault)?.owner }
+
+    /// The same, with whether it seals, and serves nobody any more.
+    static func holding(_ vault: String) -> (owner: Owner, isSealing: Bool)? {
+        guard let file = try? SharedDescriptor.open(vault + "/.envelopefs/lock", [.readOnly, .noFollow, .nonBlocking]) else { return nil }
+        let holders = (try? file.lockHolders()) ?? []
+        // The list has nobody of another process namespace or host, and nobody on btrfs.
+        guard !holders.isEmpty || (try? file.isRangeLocked()) == true else { return nil }
+        let text = (try? file.readToEnd(limit: 65536)) ?? []
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        let named = lines.first.flatMap { Int32($0) } ?? 0
+        let process = holders.isEmpty || holders.contains(named) ? named : holders[0]
+        return (Owner(process: process, ownNumber: named, mountPoint: lines.count > 1 ? String(lines[1]) : ""), lines.count > 2 && lines[2] == "sealing")
     }
 
     /// Whether a process of this program has that id, and has not ended: one that nobody has waited for yet keeps its id and name.
@@ -86,12 +97,5 @@ struct VaultFiles {
         guard let text = try? Paths.read("/proc/\(process)/stat", limit: 4096), let name = text.lastIndex(of: UInt8(ascii: ")")), name + 2 < text.count else { return false }
         let state = text[name + 2]
         return Processes.name(of: process) == "envelopefs" && state != UInt8(ascii: "Z") && state != UInt8(ascii: "X")
-    }
-
-    /// Asks the kernel's list of locks. Never by taking the lock: that could make a mount fail that begins meanwhile.
-    private static func isHeld(_ file: SharedDescriptor, by process: Int32) -> Bool {
-        let holders = (try? file.lockHolders()) ?? []
-        // Where the list does not tell (btrfs, other process namespaces), the process must do.
-        return holders.isEmpty ? isServing(process) : holders.contains(process)
     }
 }

@@ -25,7 +25,7 @@ struct VaultInfo: Encodable {
     /// Whether the seal of vault.json was checked and is right; null where no secret was given.
     let isAuthentic: Bool?
 
-    init(at path: String, keyring: Keyring?) throws(Failure) {
+    init(at path: String, _ keys: SealChecking?) throws(Failure) {
         let files = try VaultFiles(at: path)
         let claimed = files.configuration.claimed
         vault = files.path
@@ -43,13 +43,13 @@ struct VaultInfo: Encodable {
         let owner = VaultFiles.owner(of: files.path)
         mountedBy = owner?.process
         mountPoint = owner?.mountPoint
-        isAuthentic = try keyring.map { (keyring) throws(Failure) in try Self.verify(files.configuration, keyring) }
+        isAuthentic = try keys.map { (keys) throws(Failure) in try Self.verify(files.configuration, keys) }
     }
 
-    private static func verify(_ configuration: UnverifiedVaultConfiguration, _ keyring: Keyring) throws(Failure) -> Bool {
+    private static func verify(_ configuration: UnverifiedVaultConfiguration, _ keys: SealChecking) throws(Failure) -> Bool {
         let vaultKey: SecretBytes
         do throws(KeyError) {
-            vaultKey = try keyring.decrypt(configuration.claimed.wrappedVaultKey.span, context: EncryptionContext(FileContexts.vault(configuration.claimed.vaultID)))
+            vaultKey = try keys.open(configuration.claimed.wrappedVaultKey.span, FileContexts.vault(configuration.claimed.vaultID), of: configuration.claimed.vaultID)
         } catch {
             if error == .invalidCiphertext { return false }
             throw Failure(error)

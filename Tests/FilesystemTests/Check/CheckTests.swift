@@ -112,6 +112,8 @@ private func change(_ path: String, at offset: UInt64) throws {
         try Data("x".utf8).write(to: URL(filePath: scratch.backing + "/photo.jpg"))
         try manager.createDirectory(atPath: scratch.backing + "/" + String(repeating: "A", count: 40), withIntermediateDirectories: false)
         #expect(try Set(scratch.kinds()) == [.damagedName, .nameWithoutSideFile, .orphanedSideFile, .foreign, .wrongType])
+        // Whoever has the vault mounted may be about to give it its name.
+        #expect(try Set(scratch.check(isShared: { true }).findings.map(\.kind)).isDisjoint(with: [.orphanedSideFile]))
         #expect(try scratch.kinds(repairing: true).contains(.orphanedSideFile))
         #expect(try !scratch.kinds().contains(.orphanedSideFile), "the repair did not take it away")
         #expect(manager.fileExists(atPath: scratch.backing + "/photo.jpg"), "a repair touched what is not ours")

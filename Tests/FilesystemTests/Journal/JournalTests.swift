@@ -38,7 +38,7 @@ import Testing
 
     /// Until the sealer is done with it, whatever came of that.
     private func waitForSealer(_ inode: Inode) {
-        for _ in 0..<100 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
+        for _ in 0..<1200 where inode.regularFile?.content != nil { SystemClock.sleep(nanoseconds: 100_000_000) }
     }
 
     private func bytes(of file: OpenFile) throws -> [UInt8] {

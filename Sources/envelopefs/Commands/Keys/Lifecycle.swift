@@ -11,7 +11,7 @@ extension KeyCommand {
     }
 
     struct Disable: KeyChangeCommand {
-        static let configuration = CommandConfiguration(abstract: "Stop all use of a key until it is enabled.")
+        static let configuration = CommandConfiguration(abstract: "Let a key open and seal nothing more until it is enabled; files that are open stay open.")
         @OptionGroup var arguments: KeyChangeArguments
         func change(_ key: KeyReference, in keystore: Keystore, dryRun: Bool) throws(KeyError) { try keystore.disableKey(key, dryRun: dryRun) }
     }
