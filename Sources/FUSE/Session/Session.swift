@@ -167,6 +167,10 @@ import Synchronization
     func endMount(_ signal: Signal, isFirst: Bool) {
         service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
         switch unmount(lazily: false) {
+        case .unmounted where !isFirst:
+            // A copy in another mount namespace, as of a container, is still served.
+            if let device = device.withLock({ $0 }), Unmounting.abort(device) { break }
+            service.logger.error("\(mountPoint) is not mounted here any more, but a copy of it is in another mount namespace; it is served until that ends")
         case .unmounted: break
         case .failed(let error): service.logger.error("\(mountPoint) cannot be unmounted: \(error)")
         case .busy where !isFirst:

@@ -40,4 +40,11 @@ package enum Unmounting {
             return .failed(error)
         }
     }
+
+    /// Has the kernel end the connection of a mounted file system, wherever that is mounted: through fusectl, where that stands and this user may.
+    /// - Returns: whether it has ended.
+    package static func abort(_ device: DeviceNumber) -> Bool {
+        guard let control = try? SharedDescriptor.open("/sys/fs/fuse/connections/\(device.minor)/abort", .writeOnly) else { return false }
+        return (try? control.writeSequence("1")) != nil
+    }
 }

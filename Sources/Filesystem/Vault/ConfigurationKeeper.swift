@@ -13,6 +13,8 @@ final class ConfigurationKeeper: Sendable {
     let rootDirectoryID: DirectoryID
     let wasClean: Bool
     let hasJournal: Bool
+    /// Single directories have keys of their own, which new files there would have to get.
+    let hasDirectoryPolicies: Bool
     /// Of the records that stand in the journal files.
     let journalEpoch: UInt64
     let vaultKey: SecretBytes
@@ -39,6 +41,7 @@ final class ConfigurationKeeper: Sendable {
         rootDirectoryID = configuration.rootDirectoryID
         wasClean = configuration.isClean
         hasJournal = configuration.hasJournal
+        hasDirectoryPolicies = !configuration.directoryPolicies.isEmpty
         journalEpoch = configuration.journalEpoch
         self.directory = directory
         current = Mutex(configuration)

@@ -61,6 +61,7 @@ package final class Vault: Sendable {
         // Read again under the lock: its last holder may just have written it.
         configuration = try ConfigurationKeeper(reading: directory, keyring: keyring, acceptsOlderKeystore: acceptsOlderKeystore)
         let keeper = configuration
+        guard isReadOnly || !keeper.hasDirectoryPolicies else { throw .unsupported("it has keys for single directories, by which this one does not go; it can be mounted read-only") }
         let seenGeneration = keyring.generation
         let opening = try JournalOpening(directory, keeper, isReadOnly: isReadOnly, isShared: isShared, generation: seenGeneration, log: log)
         let journal = opening.journal
@@ -96,7 +97,12 @@ package final class Vault: Sendable {
         do throws(Errno) {
             try keeper.note(generation: seenGeneration, isAccepted: acceptsOlderKeystore)
         } catch {
-            throw error == .readOnlyFilesystem ? .readOnlyFileSystem(path: path) : .system("write \(path)/.envelopefs/vault.json", error)
+            switch error {
+            // Files must be removable on a full disk. It is noted with the first change.
+            case .noSpace, .quotaExceeded: log.failed("note the generation of the keystore", error)
+            case .readOnlyFilesystem: throw .readOnlyFileSystem(path: path)
+            default: throw .system("write \(path)/.envelopefs/vault.json", error)
+            }
         }
         if !context.wasClean && use == .mounting { recovery.start(self) }
     }

@@ -82,9 +82,7 @@ enum MountEnd {
     private static func cutOff(_ mount: MountedFilesystem, _ path: String) -> Bool {
         if let root = try? SharedDescriptor.open(mount.mountPoint.span, [.readOnly, .directory]) { try? root.syncFilesystem() }
         if CurrentProcess.effectiveUserID == 0, (try? Paths.unmount(path, lazily: true, cutsConnection: true)) != nil { return true }
-        let control = "/sys/fs/fuse/connections/\(mount.device.minor)/abort"
-        guard let abort = try? SharedDescriptor.open(control, .writeOnly) else { return false }
-        return (try? abort.writeSequence("1")) != nil
+        return Unmounting.abort(mount.device)
     }
 
     private static func busy(_ path: String, daemon: Int32?) -> Failure {
@@ -110,7 +108,7 @@ enum MountEnd {
             guard SystemClock.monotonic < end else {
                 throw Failure(
                     .mountBusy, "\(path) is gone, but process \(server.process) has not begun to seal: a copy of the mount in another mount namespace, as of a container, may still be served",
-                    hint: "It seals the vault when that ends. End the container, or process \(server.process) (SIGTERM twice).")
+                    hint: "It seals the vault when that ends.")
             }
         }
     }

@@ -1,7 +1,10 @@
 // What errors and crashes leave in a vault's directories, and what a mount makes of it.
 
 import Bytes
+import Format
 import Foundation
+import KeyManagement
+import Logging
 import POSIX
 import Testing
 
@@ -12,7 +15,7 @@ import Testing
 
     /// Waits for the walk that follows an unclean end.
     private func waitForRecovery(_ scratch: ScratchVault) throws {
-        for _ in 0..<500 where !scratch.vault.context.lengthsTell { SystemClock.sleep(nanoseconds: 10_000_000) }
+        for _ in 0..<6000 where !scratch.vault.context.lengthsTell { SystemClock.sleep(nanoseconds: 10_000_000) }
         try #require(scratch.vault.context.lengthsTell)
     }
 
@@ -36,6 +39,37 @@ import Testing
         #expect(try scratch.list() == ["other"])
         // The name is free, but its side file cannot be written.
         #expect(scratch.errno { _ = try scratch.find(Self.long) } == .noEntry)
+    }
+
+    /// Of a later program: new files in such a directory would get the wrong key here.
+    @Test func aVaultWithKeysForDirectoriesIsOnlyRead() throws {
+        let scratch = try ScratchVault()
+        _ = try scratch.makeFile("file", content: "kept")
+        let path = scratch.backing + "/.envelopefs/vault.json"
+        func open(readOnly: Bool) throws -> Vault {
+            try Vault(
+                opening: scratch.backing, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: readOnly,
+                log: VaultLog(Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+        }
+        try scratch.whileClosed {
+            let before = try Data(contentsOf: URL(filePath: path))
+            defer { try? before.write(to: URL(filePath: path)) }
+            let bytes = Array(before)
+            var configuration = try VaultConfiguration.parse(bytes.span).claimed
+            let wrapped = configuration.wrappedVaultKey
+            let vaultKey = try scratch.keyring.decrypt(wrapped.span, context: EncryptionContext(FileContexts.vault(configuration.vaultID)))
+            configuration.directoryPolicies[configuration.rootDirectoryID] = configuration.defaultKey
+            try Data(configuration.serialize(vaultKey: vaultKey)).write(to: URL(filePath: path))
+            var refused: (any Error)?
+            do { _ = try open(readOnly: false) } catch { refused = error }
+            guard case .unsupported = refused as? VaultError else {
+                Issue.record("\(String(describing: refused))")
+                return
+            }
+            let reader = try open(readOnly: true)
+            #expect(try reader.lookup(Array("file".utf8).span, in: reader.root).status.size == 4)
+            try reader.close()
+        }
     }
 
     /// Found by reading: a mount that was cut off left such files unsealed in a vault that was called clean.
