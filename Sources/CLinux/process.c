@@ -33,7 +33,6 @@ uint32_t linux_group(void) { return getgid(); }
 uint32_t linux_effective_group(void) { return getegid(); }
 int linux_groups(uint32_t *groups, int count) { ANSWER(getgroups(count, groups)); }
 int linux_set_dumpable(int is_dumpable) { ANSWER(prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0)); }
-int linux_die_with_parent(int signal) { ANSWER(prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0)); }
 int linux_new_session(void) { ANSWER(setsid()); }
 uint32_t linux_set_umask(uint32_t mask) { return umask((mode_t)mask); }
 int linux_unshare_mounts(int with_user_namespace) {

@@ -46,8 +46,6 @@ package enum CurrentProcess {
     }
     /// Whether this user's other processes may trace it and the kernel may write a core of it.
     package static func setDumpable(_ isDumpable: Bool) throws(Errno) { try succeed(linux_set_dumpable(isDumpable ? 1 : 0)) }
-    /// Gets `signal` when the parent ends; the parent is the thread that started this process.
-    package static func endWithParent(_ signal: Signal) throws(Errno) { try succeed(linux_die_with_parent(signal.rawValue)) }
     /// Leaves the terminal and process group. EPERM for a group's leader.
     package static func startSession() throws(Errno) { try succeed(linux_new_session()) }
     /// Sets the umask of the whole process (but of threads with their own) and returns the old one.

@@ -155,6 +155,7 @@ import Testing
         _ = try place.shell("mkdir full; echo x > full/precious")
         try expectRefusal(place, "directoryNotEmpty", saying: ["precious"]) { try place.run("init", place.path + "/full") }
         try expectRefusal(place, "failure", saying: ["No such file"]) { try place.run("init", place.path + "/no/where") }
+        try expectRefusal(place, "usage", saying: ["is empty"]) { try place.run("init", "") }
         try expectRefusal(place, "failure", saying: ["Not a directory"]) { try place.run("init", place.passphraseFile) }
         #expect(try place.shell("ls full").output == "precious\n")
     }
@@ -198,6 +199,7 @@ import Testing
         _ = try place.shell("mv keystore.db elsewhere.db")
         try expectRefusal(place, "keystoreMissing", saying: [place.keystore]) { try place.run("mount", place.vault, place.mount) }
         try expectRefusal(place, "keystoreMissing", saying: ["/nowhere"]) { try place.run("key", "list", "--keystore", "/nowhere") }
+        try expectRefusal(place, "usage", saying: ["is empty"]) { try place.run("key", "list", "--keystore", "") }
     }
 
     @Test(arguments: [

@@ -69,6 +69,13 @@ import Testing
         #expect(outcome.output == "lives\n" && outcome.errors.contains("File too large"), "\(outcome)")
     }
 
+    @Test func aLogThatGrowsIsBegunAnewDuringAMount() throws {
+        let place = try Place()
+        let script = "head -c 1048570 /dev/zero | tr '\\0' x > log && echo >> log && \"$BINARY\" mount --log-file log vault mount && \"$BINARY\" unmount mount"
+        #expect(try place.shell(script).status == 0)
+        #expect(try place.shell("grep -c ': mounted' log.1; grep -c 'unmounted, sealed' log; stat -c %a log").output == "1\n1\n600\n")
+    }
+
     @Test func argumentsOfAJobAreAnyBytes() throws {
         let place = try Place()
         let outcome = try place.shell("\"$BINARY\" run vault -- touch \"$(printf 'caf\\351')\" && \"$BINARY\" run vault -- ls | od -An -tx1")

@@ -12,7 +12,6 @@ uint32_t linux_group(void);
 uint32_t linux_effective_group(void);
 int linux_groups(uint32_t *groups, int count);
 int linux_set_dumpable(int is_dumpable);
-int linux_die_with_parent(int signal);
 int linux_new_session(void);
 uint32_t linux_set_umask(uint32_t mask);
 int linux_unshare_mounts(int with_user_namespace);

@@ -34,6 +34,7 @@ struct CheckCommand: ParsableCommand {
         let found = try VaultFiles(at: vault)
         let keystorePath = try keystoreOptions.path()
         try KeystoreDoor.requireReadable(keystorePath, hint: found.configuration.claimed.keystoreHint)
+        if salvage?.isEmpty == true { throw Failure(.usage, "the name of the directory to save to is empty") }
         if repair, let owner = VaultFiles.owner(of: found.path) { throw Failure.inUse(owner.process, owner.mountPoint) }
         let target = try salvage.map { (directory) throws(Failure) in try SalvagePlace.prepare(directory.absolutePath, vault: found.path) }
         let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystorePath))

@@ -20,6 +20,7 @@ struct InitCommand: ParsableCommand {
     @OptionGroup var secretOptions: SecretOptions
 
     func run() throws {
+        if vault.isEmpty { throw Failure(.usage, "the name of the vault is empty") }
         let path = vault.absolutePath
         let keystorePath = try keystoreOptions.path()
         if keystorePath.isInside(path) { throw Failure(.usage, "the keystore \(keystorePath) would be inside the vault", hint: "Keep them apart: who has both needs only the passphrase.") }

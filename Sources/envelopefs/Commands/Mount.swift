@@ -44,7 +44,7 @@ struct MountCommand: ParsableCommand {
         try KeystoreDoor.requireReadable(plan.keystore, hint: found.configuration.claimed.keystoreHint)
         let secret = try SecretEntry.unlockSecret(secretOptions, file: options.passphraseFile, keyFile: options.keyFile, for: .open(keystore: plan.keystore))
         if foreground {
-            let log = try plan.logFile.map { (path) throws(Failure) in try DaemonLog.open(path) } ?? .standardError
+            let log = try plan.logFile.map { (path) throws(Failure) in try LogFile.open(path) } ?? .standardError
             try Daemon.serve(plan, secret: secret, logger: DaemonLog.logger(log, level: level)) { true }
         } else {
             let log = try plan.logFile ?? DaemonLog.defaultPath(vaultID: found.configuration.claimed.vaultID.description)
@@ -70,7 +70,7 @@ struct MountCommand: ParsableCommand {
             let plan = MountPlan(
                 vault: vault, mountPoint: directory, keystore: try keystoreOptions.path(), isReadOnly: readOnly, allowOther: allowOther,
                 acceptsOlderKeystore: acceptOlderKeystore, kernelWords: words, logFile: nil, logLevel: logLevel)
-            let logger = DaemonLog.logger(.standardError, level: Logger.Level(rawValue: logLevel) ?? .notice)
+            let logger = DaemonLog.logger(.inherited(), level: Logger.Level(rawValue: logLevel) ?? .notice)
             let secret = try Background.receiveSecret(from: secret)
             try Daemon.serve(plan, secret: secret, logger: logger) { pipe.tell(.ready) }
         } catch {

@@ -9,7 +9,12 @@ struct KeystoreOptions: ParsableArguments {
 
     /// - Throws: `Failure` (usage) where nothing says which, not even a home directory.
     func path(orOption other: String? = nil) throws(Failure) -> String {
-        if let given = keystore ?? other ?? Surroundings.value("ENVELOPEFS_KEYSTORE"), !given.isEmpty { return given.absolutePath }
+        if let given = keystore ?? other {
+            // A variable of a script that is not set: the usual keystore is not what was meant.
+            guard !given.isEmpty else { throw Failure(.usage, "the name of the keystore is empty", hint: "Give --keystore FILE, or leave it out.") }
+            return given.absolutePath
+        }
+        if let given = Surroundings.value("ENVELOPEFS_KEYSTORE"), !given.isEmpty { return given.absolutePath }
         guard let data = Surroundings.directory("XDG_DATA_HOME", orBelowHome: ".local/share") else {
             throw Failure(.usage, "no keystore is named, and there is no home directory to look in", hint: "Give --keystore FILE, or set ENVELOPEFS_KEYSTORE or HOME.")
         }

@@ -44,7 +44,7 @@ enum Background {
 
     /// The process, what it answers through, and where it takes the secret from. The ends that are its own are closed here on return.
     private static func spawn(_ plan: MountPlan, log: String) throws(Failure) -> (ChildProcess, SharedDescriptor, SharedDescriptor) {
-        let logFile = try DaemonLog.open(log)
+        let logFile = try LogFile.open(log).descriptor
         do throws(Errno) {
             let answers = try Pipe()
             let secrets = try Pipe()

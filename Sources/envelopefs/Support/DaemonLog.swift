@@ -3,15 +3,16 @@
 import FoundationEssentials
 import Logging
 import POSIX
+import Synchronization
 
-/// Writes lines `2026-11-23T19:00:00Z level message` to a descriptor; errors of writing have nowhere to go and are dropped.
+/// Writes lines `2026-11-23T19:00:00Z level message` to a log; errors of writing have nowhere to go and are dropped.
 struct DaemonLog: LogHandler {
-    private let descriptor: SharedDescriptor
+    private let file: LogFile
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
 
-    init(_ descriptor: SharedDescriptor, level: Logger.Level) {
-        self.descriptor = descriptor
+    init(_ file: LogFile, level: Logger.Level) {
+        self.file = file
         logLevel = level
     }
 
@@ -23,18 +24,13 @@ struct DaemonLog: LogHandler {
     func log(event: LogEvent) {
         let time = Date(timeIntervalSince1970: Double(SystemClock.now.seconds)).formatted(.iso8601)
         let line = "\(time) \(event.level) \(event.message)".visible.split(separator: "\n").joined(separator: " | ")
-        try? descriptor.writeSequence(line + "\n")
+        file.write(line + "\n")
     }
 
-    /// A logger that writes to `descriptor` from `level` on.
-    static func logger(_ descriptor: SharedDescriptor, level: Logger.Level) -> Logger {
-        Logger(label: "envelopefs") { _ in DaemonLog(descriptor, level: level) }
+    /// A logger that writes to `file` from `level` on.
+    static func logger(_ file: LogFile, level: Logger.Level) -> Logger {
+        Logger(label: "envelopefs") { _ in DaemonLog(file, level: level) }
     }
-
-    // MARK: files
-
-    /// At this size a log is begun anew, in bytes.
-    private static let rotationSize: Int64 = 1 << 20
 
     /// The log of a mount whose user named none.
     /// - Throws: `Failure` (usage) without a home directory.
@@ -44,15 +40,70 @@ struct DaemonLog: LogHandler {
         }
         return "\(state)/envelopefs/\(vaultID).log"
     }
+}
 
-    /// Opens a log for appending, with the directories above it; one that has grown large is moved to `.1` first.
-    static func open(_ path: String) throws(Failure) -> SharedDescriptor {
+/// Where lines of a log go. A file that has grown large is moved to `.1`, and begun anew. Thread-safe.
+final class LogFile: Sendable {
+    /// At this size a log is begun anew, in bytes.
+    private static let greatestSize: Int64 = 1 << 20
+
+    private struct State {
+        var descriptor: SharedDescriptor
+        var size: Int64
+    }
+    private let state: Mutex<State>
+    /// Nil for what is only written to: a terminal, a pipe, or a file that somebody else has opened.
+    private let path: String?
+
+    private init(_ descriptor: SharedDescriptor, path: String?) {
+        state = Mutex(State(descriptor: descriptor, size: (try? descriptor.status().size) ?? 0))
+        self.path = path
+    }
+
+    /// Standard error, as it was given.
+    static let standardError = LogFile(.standardError, path: nil)
+
+    /// Standard error of a process whose log it is, opened by `open` in another one.
+    static func inherited() -> LogFile {
+        let path = (try? Paths.readLink("/proc/self/fd/2")).map { String(decoding: $0, as: UTF8.self) }
+        return LogFile(.standardError, path: path.flatMap { isFile($0, .standardError) ? $0 : nil })
+    }
+
+    /// Opens a log for appending, with the directories above it; one that has grown large is begun anew first.
+    static func open(_ path: String) throws(Failure) -> LogFile {
         do throws(Errno) {
             if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try Paths.makeDirectories(String(path[..<slash]), mode: 0o700) }
-            if let size = (try? Paths.status(path))?.size, size > rotationSize { try Paths.rename(path, to: path + ".1") }
-            return try SharedDescriptor.open(path, [.writeOnly, .create, .append], mode: 0o600)
+            if let status = try? Paths.status(path), status.isRegular, status.size > greatestSize { try Paths.rename(path, to: path + ".1") }
+            let file = try openFile(path)
+            return LogFile(file, path: isFile(path, file) ? path : nil)
         } catch {
             throw Failure("the log \(path) cannot be written", error, hint: "Give another with --log-file.")
         }
+    }
+
+    /// For a process that is started with it.
+    var descriptor: SharedDescriptor { state.withLock { $0.descriptor } }
+
+    func write(_ line: String) {
+        state.withLock { state in
+            if let path, state.size > Self.greatestSize { beginAnew(path, &state) }
+            try? state.descriptor.writeSequence(line)
+            state.size += Int64(line.utf8.count)
+        }
+    }
+
+    /// Where that is not possible the old one grows on, until as much has come again.
+    private func beginAnew(_ path: String, _ state: inout State) {
+        state.size = 0
+        // Another mount with the same log may have done it.
+        if Self.isFile(path, state.descriptor) { try? Paths.rename(path, to: path + ".1") }
+        if let new = try? Self.openFile(path) { state.descriptor = new }
+    }
+
+    private static func openFile(_ path: String) throws(Errno) -> SharedDescriptor { try SharedDescriptor.open(path, [.writeOnly, .create, .append], mode: 0o600) }
+
+    private static func isFile(_ path: String, _ descriptor: SharedDescriptor) -> Bool {
+        guard let named = try? Paths.status(path), let open = try? descriptor.status(), open.isRegular else { return false }
+        return (named.device, named.inode) == (open.device, open.inode)
     }
 }
