@@ -110,6 +110,12 @@ static int handle(int signal, void (*handler)(int)) {
 }
 int linux_signal_ignore(int signal) { return handle(signal, SIG_IGN); }
 int linux_signal_default(int signal) { return handle(signal, SIG_DFL); }
+
+int linux_signal_is_ignored(int signal) {
+    struct sigaction action;
+    if (sigaction(signal, NULL, &action) < 0) return -errno;
+    return action.sa_handler == SIG_IGN;
+}
 int linux_kill(int process, int signal) { ANSWER(kill(process, signal)); }
 int linux_kill_thread(int thread, int signal) { ANSWER(syscall(SYS_tgkill, getpid(), thread, signal)); }
 

@@ -45,6 +45,8 @@ package struct Signal: Hashable, Sendable, RawRepresentable {
     package func ignore() throws(Errno) { try succeed(linux_signal_ignore(rawValue)) }
     /// The whole process does with it what is usual.
     package func restoreDefault() throws(Errno) { try succeed(linux_signal_default(rawValue)) }
+    /// Whether this process ignores it, as `nohup` has it.
+    package var isIgnored: Bool { linux_signal_is_ignored(rawValue) == 1 }
 }
 
 /// A set of signals of the first 64.

@@ -192,18 +192,14 @@ struct AuditTests {
         try place.tamper(putBack)
         let report = try Self.report(place)
         #expect(report.fault?.hasPrefix("entry 9: were cut off the end, together with the head record") == true, "\(report.fault ?? "nothing")")
-        // Nor does a further change make its rows forget that.
+        // Nor do further changes make its rows forget that: they are done, since one of them may be what the find calls for.
         let next = try Keystore.open(at: place.path, unlockingWith: Self.opener(), keepsRootKey: true)
         defer { try? next.close() }
-        let changes: [() throws -> Void] = [
-            { _ = try next.addSlot(SlotTests.keyFile(3)) }, { _ = try next.createKey() }, { _ = try next.rotateRootKey(keeping: [Self.opener()], dropping: [3, 4]) { _ in } },
-            { _ = try PasswordSafe(next).create(SecretMetadata(name: "mail"), value: secret("x")) },
-        ]
-        for change in changes {
-            let refused = try #require(failure(change))
-            #expect("\(refused)".contains("entries that the rows of keys know of are gone"), "\(refused)")
-        }
-        #expect(try Self.report(place).fault == report.fault)
+        _ = try next.addSlot(SlotTests.keyFile(3))
+        _ = try next.createKey()
+        _ = try PasswordSafe(next).create(SecretMetadata(name: "mail"), value: secret("x"))
+        _ = try next.rotateRootKey(keeping: [Self.opener(), SlotTests.keyFile(1), SlotTests.keyFile(2), SlotTests.keyFile(3)]) { _ in }
+        #expect(try Self.report(place).fault?.hasPrefix("entry 9 is another than the rows of keys know of") == true)
     }
 
     @Test func aLogThatIsDeletedIsNotBegunAnew() throws {

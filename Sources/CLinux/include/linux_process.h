@@ -35,6 +35,7 @@ int linux_signal_descriptor(uint64_t set);
 int linux_signal_read(int descriptor);
 int linux_signal_ignore(int signal);
 int linux_signal_default(int signal);
+int linux_signal_is_ignored(int signal);  // 1 or 0
 int linux_kill(int process, int signal);
 int linux_kill_thread(int thread, int signal);
 

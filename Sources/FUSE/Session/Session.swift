@@ -17,6 +17,8 @@ import Synchronization
     package let mountPoint: String
     /// The number of the mounted file system; nil until it serves.
     private let device = Mutex<DeviceNumber?>(nil)
+    /// It was unmounted lazily, and its users were promised that they are served on.
+    private let isOutOfSight = Atomic(false)
 
     /// Mounts a vault. Requests wait until `run` serves them, so nothing of this process may touch the mount before.
     /// - Parameter mountPoint: an existing directory.
@@ -115,12 +117,18 @@ import Synchronization
 
     /// Asks for the end, as a signal does.
     /// - Returns: what came of it.
-    package func unmount(lazily: Bool) -> UnmountOutcome { Unmounting.unmount(presentPlace, lazily: lazily) }
+    package func unmount(lazily: Bool) -> UnmountOutcome {
+        Unmounting.unmount(presentMount.map { String(decoding: $0.mountPoint, as: UTF8.self) } ?? mountPoint, lazily: lazily)
+    }
 
-    /// Where it is mounted now: whoever renames a directory above it moves it along.
-    private var presentPlace: String {
-        guard let device = device.withLock({ $0 }), let mount = try? MountTable.current().last(where: { $0.device == device }) else { return mountPoint }
-        return String(decoding: mount.mountPoint, as: UTF8.self)
+    /// Where it is mounted now, as a whole: whoever renames a directory above it moves it along. Nil when it is nowhere here.
+    private var presentMount: MountedFilesystem? {
+        guard let mounts = try? MountTable.current() else { return nil }
+        if let device = device.withLock({ $0 }) {
+            let ours = mounts.filter { $0.device == device }
+            return ours.last { $0.mountPoint == Array(mountPoint.utf8) } ?? ours.last { $0.root == [UInt8(ascii: "/")] } ?? ours.last
+        }
+        return mounts.last { $0.mountPoint == Array(mountPoint.utf8) }
     }
 
     private func waitForEvent() -> Events.Event {
@@ -166,21 +174,27 @@ import Synchronization
 
     func endMount(_ signal: Signal, isFirst: Bool) {
         service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
+        guard isFirst || presentMount != nil else { return endElsewhere() }
         switch unmount(lazily: false) {
-        case .unmounted where !isFirst:
-            // A copy in another mount namespace, as of a container, is still served.
-            if let device = device.withLock({ $0 }), Unmounting.abort(device) { break }
-            service.logger.error("\(mountPoint) is not mounted here any more, but a copy of it is in another mount namespace; it is served until that ends")
         case .unmounted: break
         case .failed(let error): service.logger.error("\(mountPoint) cannot be unmounted: \(error)")
         case .busy where !isFirst:
             service.logger.warning("\(mountPoint) is in use and goes out of sight; it is served until its users are done")
+            isOutOfSight.store(true, ordering: .relaxed)
             _ = unmount(lazily: true)
         case .busy:
             let holders = Holder.all(of: mountPoint)
             let names = holders.isEmpty ? "a process that this user may not see" : holders.map(\.nameAndNumber).joined(separator: ", ")
             service.logger.error("\(mountPoint) is in use and stays mounted: \(names); a second signal unmounts it lazily")
         }
+    }
+
+    /// It is mounted nowhere here, and is served all the same: to those whom a lazy unmounting has left it, or as a copy in another mount namespace (a container).
+    private func endElsewhere() {
+        if isOutOfSight.load(ordering: .relaxed) { return service.logger.warning("\(mountPoint) is out of sight; it is served until its users are done") }
+        service.logger.error("\(mountPoint) is not mounted here any more, but a copy of it is in another mount namespace, and is cut off")
+        if let device = device.withLock({ $0 }), Unmounting.abort(device) { return }
+        service.logger.error("it cannot be cut off without /sys/fs/fuse/connections; it is served until that namespace ends")
     }
 
     private func conclude(_ ending: RequestLoop.Ending) throws(MountError) {

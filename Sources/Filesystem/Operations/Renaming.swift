@@ -92,12 +92,13 @@ extension Vault {
         _ status: FileStatus, from old: Place, to new: Place, _ rename: () throws(Errno) -> Void
     ) throws(Errno) {
         guard let inode = table.known(InodeKey(status)) else { return try rename() }
+        // Before: a walk that ends just now looks at one too many, and never at one too few.
+        recovery.noteMoved(inode, in: self)
         try inode.whereabouts.withLock { (places: inout Whereabouts) throws(Errno) in
             try rename()
             places.remove(old)
             places.add(new)
         }
-        recovery.noteMoved(inode, in: self)
         if let directory = new.directoryID { inode.regularFile?.content?.protection?.noteMoved(to: directory, new.name.bytes) }
     }
 

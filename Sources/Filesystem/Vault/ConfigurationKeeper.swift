@@ -107,6 +107,11 @@ final class ConfigurationKeeper: Sendable {
         if known < generation || isAccepted && known != generation { try replace { $0.keyStateGeneration = generation } }
     }
 
+    /// The same when it cannot be written now: it is with the next change.
+    func remember(generation: UInt64, isAccepted: Bool) {
+        current.withLock { if isAccepted || $0.keyStateGeneration < generation { $0.keyStateGeneration = generation } }
+    }
+
     func wipe() { vaultKey.wipe() }
 }
 

@@ -99,7 +99,9 @@ package final class Vault: Sendable {
         } catch {
             switch error {
             // Files must be removable on a full disk. It is noted with the first change.
-            case .noSpace, .quotaExceeded: log.failed("note the generation of the keystore", error)
+            case .noSpace, .quotaExceeded:
+                log.failed("note the generation of the keystore", error)
+                keeper.remember(generation: seenGeneration, isAccepted: acceptsOlderKeystore)
             case .readOnlyFilesystem: throw .readOnlyFileSystem(path: path)
             default: throw .system("write \(path)/.envelopefs/vault.json", error)
             }

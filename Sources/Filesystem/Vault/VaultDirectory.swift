@@ -120,10 +120,13 @@ final class VaultDirectory: Sendable {
         }
     }
 
-    /// Root mounts the vaults of others, who are to open them themselves afterwards.
+    /// Root mounts the vaults of others, who are to open them themselves afterwards. Nobody gets a right that he did not have.
     private static func give(_ file: SharedDescriptor, _ before: FileStatus) {
-        if before.userID != CurrentProcess.effectiveUserID { try? file.changeOwner(userID: before.userID, groupID: before.groupID) }
-        if before.mode & 0o777 != 0o600 { try? file.changeMode(before.mode & 0o777) }
+        guard let new = try? file.status() else { return }
+        if new.userID != before.userID { try? file.changeOwner(userID: before.userID, groupID: nil) }
+        let hasGroup = new.groupID == before.groupID || (try? file.changeOwner(userID: nil, groupID: before.groupID)) != nil
+        let mode = before.mode & (hasGroup ? 0o777 : 0o707)
+        if mode != 0o600 { try? file.changeMode(mode) }
     }
 
     // MARK: journal

@@ -35,7 +35,10 @@ final class VaultLock: Sendable {
     }
 
     /// Says that nobody is served any more.
-    func noteSealing() { write(note + Array((Self.sealing + "\n").utf8)) }
+    func noteSealing() {
+        // Behind the note, which is there, or else does not fit: on a full disk this takes no room.
+        try? file?.writeAll(Array((Self.sealing + "\n").utf8).span, at: UInt64(note.count))
+    }
 
     /// Whom the lock's file names.
     static func holder(in file: SharedDescriptor) -> VaultError {

@@ -34,7 +34,7 @@ struct AuditLog {
 
     /// For a rotation of the root key: the chain goes on.
     func reseal(from oldRoot: SecretBytes, to newRoot: SecretBytes, _ new: RowAuthentication) throws {
-        let chain = try markedHead()
+        let chain = try head()
         let first = try firstKey(rootKey: oldRoot)
         defer { first.wipe() }
         let resealed = AuditLog(database: database, authentication: new)
@@ -45,11 +45,13 @@ struct AuditLog {
     /// Appends in order. Throws `auditBroken` when the log's head is not as this program left it.
     func append(_ events: [AuditEvent], by actor: AuditActor, now: Int64) throws { try append(events, to: head(), by: actor, now: now) }
 
-    /// Appends what a change does, and ties the log as it then is to the rows of keys: one that is put back to before the change is noticed. Throws
-    /// `auditBroken` also for a log that was put back to before the last change: the mark that shows it would be lost.
+    /// Appends what a change does, and ties the log as it then is to the rows of keys: one that is put back to before the change is noticed.
+    /// Where it was put back to before the last change, the rows keep what shows that, for ever: what follows is written down, but no more tied.
     func appendChange(_ events: [AuditEvent], by actor: AuditActor, now: Int64) throws {
-        try append(events, to: markedHead(), by: actor, now: now)
-        guard let row = try headRow() else { return }
+        let chain = try head()
+        let goesOn = try isMarked(chain)
+        try append(events, to: chain, by: actor, now: now)
+        guard goesOn, let row = try headRow() else { return }
         try putMark(count: row.count, mac: row.mac)
     }
 
@@ -67,21 +69,12 @@ struct AuditLog {
         try putHead(chain)
     }
 
-    /// The head, of a log that goes on from what the rows of keys know of it.
-    private func markedHead() throws -> AuditChain {
-        let chain = try head()
-        guard let mark = try marked() else { return chain }
-        var mac: [UInt8]? = mark.count == 0 ? AuditChain.firstMAC : nil
-        if mark.count == chain.count {
-            mac = chain.mac
-        } else if mark.count > 0, let row = try Row.fetchOne(database, sql: "SELECT mac FROM audit_entry WHERE number = ?", arguments: [mark.count]) {
-            mac = Array(try row.checked("mac", of: "audit_entry/\(mark.count)") as Data)
-        }
-        guard chain.count >= mark.count, mac == mark.mac else {
-            chain.key.wipe()
-            throw KeystoreError.auditBroken("entries that the rows of keys know of are gone: 'envelopefs audit verify' says which")
-        }
-        return chain
+    /// Whether the log goes on from what the rows of keys know of it.
+    private func isMarked(_ chain: AuditChain) throws -> Bool {
+        guard let mark = try marked(), mark.count > 0 else { return true }
+        if mark.count >= chain.count { return mark.count == chain.count && mark.mac == chain.mac }
+        let row = try Row.fetchOne(database, sql: "SELECT mac FROM audit_entry WHERE number = ?", arguments: [mark.count])
+        return try row.map { Array(try $0.checked("mac", of: "audit_entry/\(mark.count)") as Data) } == mark.mac
     }
 
     private func putMark(count: Int64, mac: [UInt8]) throws {

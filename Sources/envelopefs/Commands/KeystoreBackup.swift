@@ -185,16 +185,18 @@ struct DrillRecord: Encodable {
             var (names, failed) = ([String](), [String]())
             var waiting = [""]
             while let directory = waiting.popLast() {
-                guard let found = try? FileManager.default.contentsOfDirectory(atPath: vault + "/" + directory) else {
-                    failed.append(directory.isEmpty ? "." : directory)
+                let path = directory.isEmpty ? vault : vault + "/" + directory
+                guard let found = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+                    // One that was removed meanwhile has no files.
+                    if (try? Paths.exists(path)) != false { failed.append(directory.isEmpty ? "." : directory) }
                     continue
                 }
                 for entry in found {
                     let name = directory.isEmpty ? entry : directory + "/" + entry
+                    guard let status = try? Paths.status(vault + "/" + name, followsLink: false) else { continue }
                     switch BackingNameForm(Array(entry.utf8).span) {
-                    case .directory, .longDirectory: waiting.append(name)
-                    case .file, .longFile:
-                        if let status = try? Paths.status(vault + "/" + name, followsLink: false), status.isRegular, status.size > 0 { names.append(name) }
+                    case .directory, .longDirectory: if status.isDirectory { waiting.append(name) }
+                    case .file, .longFile: if status.isRegular && status.size > 0 { names.append(name) }
                     case .side, .reserved, .foreign: break
                     }
                 }

@@ -46,8 +46,8 @@ struct RunCommand: ParsableCommand {
         try Background.start(plan, secret: secret, log: log)
         secret.wipe()
         let server = try? MountServer(of: MountEnd.find(place.path))
-        // Whoever ended this while it was mounting wants no job any more.
-        if let signal = try? SignalSet([.hangUp, .interrupt, .quit, .terminate]).wait(timeout: 0) {
+        // Whoever ended this while it was mounting wants no job any more. One that is ignored waits all the same, as it is blocked.
+        if let signal = try? SignalSet([.hangUp, .interrupt, .quit, .terminate].filter { !$0.isIgnored }).wait(timeout: 0) {
             try end(place, server)
             throw ExitCode(128 + signal.rawValue)
         }

@@ -44,7 +44,8 @@ enum MountEnd {
         try requireOwn(mount, path)
         let server = MountServer(of: mount)
         let end = SystemClock.monotonic + UInt64(patience.milliseconds) * 1_000_000
-        let isCut = force && cutOff(mount, path)
+        // One that is gone from here is cut off by nobody: its number may be another's by now.
+        let isCut = force && stillMounted(mount) != nil && cutOff(mount, path)
         // Of those from whom it was not cut: they may still be served.
         let holders = force && !isCut ? Holder.all(of: path).filter { $0.processID != server?.process } : []
         waiting: while true {
@@ -56,16 +57,20 @@ enum MountEnd {
                 SystemClock.sleep(nanoseconds: 50_000_000)
             }
         }
-        if let other = try? MountTable.current().last(where: { $0.device == mount.device }) {
+        if !isCut, let other = stillMounted(mount) {
             Console.note("it is still mounted at \(String(decoding: other.mountPoint, as: UTF8.self)), and served there")
             return
         }
         guard let server, !server.hasLetGo(within: 3_000_000_000) else { return }
         try requireUnserved(server, path, holders)
-        if !isCut { try waitForUsersElsewhere(server, path, until: end) }
+        if !isCut && server.canTell { try waitForUsersElsewhere(server, path, until: end) }
         if server.hasLetGo(within: 0) { return }
         Console.note("\(path) is gone; process \(server.process) still seals")
         while !server.hasLetGo(within: 3_000_000_000) {}
+    }
+
+    private static func stillMounted(_ mount: MountedFilesystem) -> MountedFilesystem? {
+        (try? MountTable.current())?.last { $0.device == mount.device && $0.type == mount.type && $0.source == mount.source }
     }
 
     /// `fusermount3` takes a mount away from nobody but its user, and says so as if it were in use.

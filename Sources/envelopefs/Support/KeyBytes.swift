@@ -62,12 +62,26 @@ enum KeyBytes {
         do throws(Errno) {
             guard let path, path != "-" else { return try SharedDescriptor.standardOutput.writeSequence(bytes) }
             let there = try Paths.exists(path) ? try Paths.status(path, followsLink: false) : nil
-            guard let there, !there.isRegular else { return try PrivateFile.replace(path, bytes) }
             // A pipe, a device, or a link to what somebody has opened for this, as /dev/stdout is.
-            try SharedDescriptor.open(path, [.writeOnly, .truncate]).writeSequence(bytes)
+            if let there, !there.isRegular { return try overwrite(path, bytes) }
+            do throws(Errno) { try PrivateFile.replace(path, bytes) } catch {
+                let isFixed = [.accessDenied, .notPermitted, .readOnlyFilesystem, .busy, .nameTooLong].contains(error)
+                // In a directory where nothing can be made: a file of one's own that has no other name.
+                guard isFixed, let there, there.userID == CurrentProcess.effectiveUserID, there.linkCount == 1 else { throw error }
+                try overwrite(path, bytes)
+            }
         } catch {
             throw Failure("\(path ?? "standard output") cannot be written", error)
         }
+    }
+
+    private static func overwrite(_ path: String, _ bytes: ByteSpan) throws(Errno) {
+        let file = try SharedDescriptor.open(path, [.writeOnly])
+        if try file.status().isRegular {
+            try file.changeMode(0o600)
+            try file.truncate(to: 0)
+        }
+        try file.writeSequence(bytes)
     }
 
     private static func open(_ path: String?) throws(Errno) -> SharedDescriptor {

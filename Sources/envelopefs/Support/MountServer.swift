@@ -20,10 +20,14 @@ struct MountServer {
         let owner = VaultFiles.owner(of: vault)
         let told = owner?.mountPoint == path ? nil : MountCounters(asking: path, patience: Self.patience)?.process
         guard let process = told ?? owner?.process else { return nil }
-        let isOwner = owner != nil && (told == nil || told == owner?.ownNumber)
+        // One that could write no note (on a full disk) is known by its number here.
+        let isOwner = owner != nil && (told == nil || told == owner?.ownNumber || owner?.ownNumber == 0 && told == owner?.process)
         self.process = isOwner ? owner?.process ?? process : process
         self.owner = isOwner ? owner : nil
     }
+
+    /// Whether it says when it begins to seal; there is nothing to seal on a read-only disk.
+    var canTell: Bool { owner.map { $0.ownNumber != 0 } ?? true }
 
     /// Whether it is done with its users, and seals; false also where nobody says so.
     var isSealing: Bool { owner != nil && VaultFiles.holding(vault)?.isSealing == true }
