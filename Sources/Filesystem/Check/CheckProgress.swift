@@ -54,7 +54,7 @@ package final class CheckProgress: Sendable {
             let name = stream.name
             allObjects.add(1, ordering: .relaxed)
             guard let status = try? directory.statusAt(name) else { continue }
-            if status.isRegular { allBytes.add(UInt64(max(0, min(status.size, status.blocks * 512))), ordering: .relaxed) }
+            if status.isRegular { allBytes.add(UInt64(max(0, min(status.size, status.blocks.multipliedReportingOverflow(by: 512).partialValue))), ordering: .relaxed) }
             if status.isDirectory { waiting.append((directory, name)) }
         }
     }

@@ -106,7 +106,7 @@ extension Checker: VaultVisitor {
                     isOurs = linked.withLock { $0.insert(InodeKey(status)).inserted }
                     if !isOurs { return }
                 }
-                let file = try vault.access.open(entry.name, in: entry.directory, [.readOnly, .noFollow])
+                let file = try vault.access.openCertainlyRegular(entry.name, in: entry.directory, [.readOnly, .noFollow])
                 try examination.lookAtFile(file, defaultKey: vault.context.defaultKey)
             default: break
             }

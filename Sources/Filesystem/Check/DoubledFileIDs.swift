@@ -80,7 +80,8 @@ private final class DoubledFileFinder: VaultVisitor {
 
     private func header(of entry: WalkEntry) throws(Errno) -> (FileHeader, FileStatus)? {
         guard try entry.directory.statusAt(entry.name).isRegular else { return nil }
-        let file = try entry.directory.openAt(entry.name, [.readOnly, .noFollow])
+        let file = try entry.directory.openAt(entry.name, [.readOnly, .noFollow, .nonBlocking])
+        guard try file.status().isRegular else { return nil }
         var sector = [UInt8](repeating: 0, count: BlockLayout.headerSize)
         var span = sector.mutableSpan
         guard try file.read(into: &span, at: 0) == sector.count, let header = try? FileHeader(parsing: sector.span) else { return nil }

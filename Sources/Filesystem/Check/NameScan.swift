@@ -11,6 +11,8 @@ struct NameRemark: Hashable, Sendable {
     /// The plain name where it is known.
     let plain: [UInt8]?
     let detail: String
+    /// What it is about may belong to something in the directory that was renamed outside, and is not removed.
+    var mayBeNeeded = false
 }
 
 /// One look at a directory's names, by the rules of the mount.
@@ -52,9 +54,11 @@ struct NameScan {
             case .file, .longFile: try lookAtFile(entry, form, emit)
             }
         }
+        let isDoubtful = remarks.contains { [.damagedName, .nameWithoutSideFile, .foreign].contains($0.kind) }
         for hash in sides.subtracting(longNames) {
             guard let name = try? FileName(hash.sideName) else { continue }
-            add(.orphanedSideFile, name, nil, "the side file of a long name that is not there")
+            let detail = "the side file of a long name that is not there" + (isDoubtful ? ", or that was renamed outside" : "")
+            remarks.append(NameRemark(kind: .orphanedSideFile, name: name, plain: nil, detail: detail, mayBeNeeded: isDoubtful))
         }
     }
 

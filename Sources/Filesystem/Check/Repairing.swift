@@ -9,7 +9,7 @@ extension Checker {
     func repair(_ remark: NameRemark, in directory: SharedDescriptor) -> String? {
         do throws(Errno) {
             switch remark.kind {
-            case .orphanedSideFile:
+            case .orphanedSideFile where !remark.mayBeNeeded:
                 try vault.context.requireWritable()
                 try directory.unlinkAt(remark.name)
                 return "removed"
@@ -32,7 +32,7 @@ extension Checker {
         let kinds: [CheckFinding.Kind] = [.unfinishedFile, .unfinishedAttributes]
         guard vault.context.mayBeTorn, look.findings.contains(where: { kinds.contains($0.kind) }) else { return }
         do throws(Errno) {
-            let file = try vault.access.open(entry.name, in: entry.directory, [.readWrite, .noFollow])
+            let file = try vault.access.openCertainlyRegular(entry.name, in: entry.directory, [.readWrite, .noFollow])
             let label = FileLabel(inode: look.inode, backingName: entry.name)
             // One that does not open at all is marked at the attempt.
             let content = try FileContent(file, isWritable: true, context: vault.context, policyKey: vault.context.defaultKey, label: label)
@@ -47,7 +47,7 @@ extension Checker {
     /// Seals a file that was left open, once everything in it was read: what a mount does with such a file.
     func repairUnsealed(_ entry: WalkEntry, _ look: inout FileLook) {
         do throws(Errno) {
-            let file = try vault.access.open(entry.name, in: entry.directory, [.readWrite, .noFollow])
+            let file = try vault.access.openCertainlyRegular(entry.name, in: entry.directory, [.readWrite, .noFollow])
             let label = FileLabel(inode: look.inode, backingName: entry.name)
             let content = try FileContent(file, isWritable: true, context: vault.context, policyKey: vault.context.defaultKey, label: label)
             try content.recover()

@@ -7,7 +7,7 @@ import POSIX
 
 extension Salvager {
     func saveFile(_ entry: WalkEntry, _ status: FileStatus, _ output: SharedDescriptor, _ worker: WalkWorker) throws(Errno) {
-        let file = try vault.access.open(entry.name, in: entry.directory, [.readOnly, .noFollow])
+        let file = try vault.access.openCertainlyRegular(entry.name, in: entry.directory, [.readOnly, .noFollow])
         let paths = entry.paths
         _ = worker.takeReasons()
         let content: FileContent
@@ -70,7 +70,9 @@ extension Salvager {
         var sector = [UInt8](repeating: 0, count: BlockLayout.sectorSize)
         var span = sector.mutableSpan
         _ = try content.backing.read(into: &span, at: BlockLayout.stateOffset)
-        if let state = try? identity.stateCipher.open(sector.span, isInline: identity.header.isInline), !state.isOpen, !state.needsRecovery {
+        if let state = try? identity.stateCipher.open(sector.span, isInline: identity.header.isInline), !state.isOpen, !state.needsRecovery,
+            state.contentSize < BlockLayout.maximumContentSize  // what a mount has marked says no size
+        {
             return state.contentSize
         }
         guard content.form == .blocks else { return content.size }

@@ -168,10 +168,13 @@ struct BackingFile: Sendable {
     /// The next byte at or after `offset` that may be data; nil when there is none.
     func nextData(from offset: UInt64) throws(Errno) -> UInt64? {
         if let protection, protection.isPending { try protection.flush() }
+        // What stands in the journal alone is no hole: of a file that is only read, and where a change could not be made.
+        let waiting = protection?.nextPending(from: offset)
         do throws(Errno) {
-            return try descriptor.seek(offset, to: .data)
+            let stored = try descriptor.seek(offset, to: .data)
+            return min(stored, waiting ?? stored)
         } catch {
-            if error == .noDeviceOrAddress { return nil }
+            if error == .noDeviceOrAddress { return waiting }
             if error == .invalidArgument || error == .notSupported { return offset }
             throw error
         }

@@ -94,7 +94,10 @@ extension FileContent {
     func settleAll() throws(Errno) {
         var group: UInt64 = 0
         var isWhole = true
-        while group.firstBlockOfGroup < blockCount {
+        // What is a hole on disk has neither slots nor blocks.
+        while group.firstBlockOfGroup < blockCount, let stored = try nextStoredGroup(from: group) {
+            group = max(group, stored)
+            guard group.firstBlockOfGroup < blockCount else { break }
             if try !settle(group.firstBlockOfGroup..<min((group + 1).firstBlockOfGroup, blockCount)) { isWhole = false }
             group += 1
         }

@@ -124,6 +124,9 @@ final class FileProtection: @unchecked Sendable {
         return staged.reduce(length) { if case .write(let place, let bytes) = $1 { max($0, place + UInt64(bytes.count)) } else { $0 } }
     }
 
+    /// The first byte at or after `offset` that waits to be written to the file.
+    func nextPending(from offset: UInt64) -> UInt64? { isPending ? overlayLock.withReadLock { overlay.next(from: offset) } : nil }
+
     // MARK: changing
 
     /// How many of the first bytes of a write have to go through the journal.

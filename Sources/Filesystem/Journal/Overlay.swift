@@ -33,6 +33,14 @@ struct Overlay: Sendable {
         return pages.reduce(onDisk) { max($0, $1.key << 12 + UInt64($1.value.range.upperBound)) }
     }
 
+    /// The first byte at or after `offset` that stands here.
+    func next(from offset: UInt64) -> UInt64? {
+        pages.lazy.compactMap { number, page -> UInt64? in
+            let start = number << 12 + UInt64(page.range.lowerBound), end = number << 12 + UInt64(page.range.upperBound)
+            return end > offset ? max(start, offset) : nil
+        }.min()
+    }
+
     /// The pages in which a record's pieces leave a gap between themselves, or to what is here already.
     func gaps(of record: JournalRecord) -> Set<UInt64> {
         var ranges: [UInt64: Range<Int>] = [:]

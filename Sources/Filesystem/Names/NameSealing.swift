@@ -88,8 +88,11 @@ extension Vault {
         // One that cannot be read stays: it may be the name of something.
         if try readSide(side.name, directory) == side.content { return }
         // Absent, or left empty by a crash.
-        let file = try directory.openAt(side.name, [.writeOnly, .create, .truncate, .noFollow, .nonBlocking], mode: 0o600)
+        let file = try directory.openAt(side.name, [.writeOnly, .create, .noFollow, .nonBlocking], mode: 0o600)
+        // A device that somebody has put there is not written to.
+        guard try file.status().isRegular else { throw .exists }
         do throws(Errno) {
+            try file.truncate(to: 0)
             try file.writeAll(side.content.span, at: 0)
             try file.synchronize()
         } catch {

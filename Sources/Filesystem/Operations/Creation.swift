@@ -23,7 +23,7 @@ extension Vault {
                     backing.name, [.readWrite, .create, .exclusive, .noFollow], mode: mode & 0o7777)
                 return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
                     let status = try self.give(file, to: caller, mode: mode, in: directory)
-                    return (file, try self.entry(backing.name, status, directoryID: nil, in: parent, isNew: true))
+                    return (file, try self.entry(backing.name, status, directoryID: nil, in: parent, replacesOthers: true))
                 }
             }
         } catch {
@@ -58,7 +58,7 @@ extension Vault {
             try directory.makeNodeAt(backing.name, mode: mode, device: device)
             return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
                 let status = try self.give(backing.name, to: caller, mode: mode, in: directory)
-                return try self.entry(backing.name, status, directoryID: nil, in: parent, isNew: true)
+                return try self.entry(backing.name, status, directoryID: nil, in: parent, replacesOthers: true)
             }
         }
     }
@@ -71,7 +71,7 @@ extension Vault {
             try directory.makeSymbolicLinkAt(backing.name, target: sealedTarget.span)
             return try self.orUndone(backing.name, in: directory) { () throws(Errno) in
                 let status = try self.give(backing.name, to: caller, mode: 0, in: directory)
-                return try self.entry(backing.name, status, directoryID: nil, in: parent, isNew: true)
+                return try self.entry(backing.name, status, directoryID: nil, in: parent, replacesOthers: true)
             }
         }
     }
@@ -102,7 +102,7 @@ extension Vault {
             }
             do throws(Errno) {
                 let status = try give(backing.name, to: caller, mode: mode, in: descriptor)
-                let made = try entry(backing.name, status, directoryID: id, in: parent, isNew: true)
+                let made = try entry(backing.name, status, directoryID: id, in: parent, replacesOthers: true)
                 // A new directory has no subdirectories: its list is complete.
                 try made.inode.directory.subdirectories.withLock { $0 = SubdirectoryIndex() }
                 return made

@@ -30,7 +30,8 @@ extension Vault {
         let before = directory.removals.load(ordering: .sequentiallyConsistent)
         guard let finding = try find() else { return nil }
         let found = try entry(finding.name, finding.status, directoryID: finding.directoryID, in: parent)
-        if before & 1 == 0, directory.removals.load(ordering: .sequentiallyConsistent) == before { return found }
+        let isSteady = before & 1 == 0 && directory.removals.load(ordering: .sequentiallyConsistent) == before
+        if isSteady, found.inode.isLike(finding.status, finding.directoryID) { return found }
         return try directory.mutation.withLock { (_: inout Void) throws(Errno) -> FoundEntry? in
             let again: Finding?
             do throws(Errno) { again = try find() } catch {
@@ -38,11 +39,14 @@ extension Vault {
                 throw error
             }
             // Not one that somebody stood in for another while a removal was tried that has failed.
-            if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key, table.known(found.inode.key) === found.inode { return found }
+            if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key, table.known(found.inode.key) === found.inode,
+                found.inode.isLike(again.status, again.directoryID)
+            { return found }
             found.inode.whereabouts.withLock { $0.remove(Place(parent: parent, name: finding.name)) }
             forget(found.inode, 1)
             guard let again else { return nil }
-            return try entry(again.name, again.status, directoryID: again.directoryID, in: parent)
+            // Nothing takes it away now: what is known by its number and is something else is gone, or was exchanged on the disk.
+            return try entry(again.name, again.status, directoryID: again.directoryID, in: parent, replacesOthers: true)
         }
     }
 
@@ -99,14 +103,14 @@ extension Vault {
     }
 
     /// The inode of a backing entry, counted as looked up, with its plain status.
-    /// - Parameter isNew: it was made a moment ago. What is known by its number and is something else is gone: the recovery after a crash may have looked at
-    ///   its name before that was taken away.
+    /// - Parameter replacesOthers: it is there for certain, as when it was made a moment ago. What is known by its number and is something else is gone: the
+    ///   recovery after a crash may have looked at its name before that was taken away.
     func entry(
-        _ name: FileName, _ status: FileStatus, directoryID: DirectoryID?, in parent: Inode, isNew: Bool = false
+        _ name: FileName, _ status: FileStatus, directoryID: DirectoryID?, in parent: Inode, replacesOthers: Bool = false
     ) throws(Errno) -> FoundEntry {
         let place = Place(parent: parent, name: name)
         let key = InodeKey(status)
-        if isNew, let known = table.known(key), !known.isLike(status, directoryID) { table.detach(known) }
+        if replacesOthers, let known = table.known(key), !known.isLike(status, directoryID) { table.detach(known) }
         let inode = try table.found(key, at: place) { () throws(Errno) -> Inode in
             Inode(key: key, role: role(of: status, directoryID), place: place)
         }

@@ -36,12 +36,12 @@ extension Vault {
                 status.size = sizeAfterCrash(of: inode, backing)
                 if let time = context.replayedTime(of: backing) { status.modificationTime = time }
             }
-        case .link:
+        case .link where backing.isSymbolicLink:
             status.size = Int64(NameCipher.plainLength(ofLink: Int(backing.size)))
         case .directory:
             // The vault's own directory is no subdirectory that is shown. (Where links of directories are not counted, there are fewer than 3.)
             if inode === root && status.linkCount > 2 { status.linkCount -= 1 }
-        case .special:
+        case .link, .special:
             break
         }
         return status

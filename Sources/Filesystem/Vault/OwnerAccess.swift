@@ -79,6 +79,13 @@ final class OwnerAccess: Sendable {
         return try open(object, flags.subtracting([.noFollow]))
     }
 
+    /// The same, of whatever stands there now: ENOENT when that is no regular file.
+    func openCertainlyRegular(_ name: FileName, in parent: SharedDescriptor, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
+        let file = try openRegular(name, in: parent, flags)
+        guard try file.status().isRegular else { throw .noEntry }
+        return file
+    }
+
     /// Opens an object that is held by an `O_PATH` or other descriptor.
     func open(_ object: SharedDescriptor, _ flags: OpenFlags) throws(Errno) -> SharedDescriptor {
         do throws(Errno) {

@@ -135,9 +135,15 @@ final class VaultDirectory: Sendable {
     /// No journal file of ours comes near it.
     private static let maximumJournalSize: Int64 = 256 << 20
 
+    /// A device that somebody has put in the place of a file is not written to.
+    private static func regular(_ file: SharedDescriptor) throws(Errno) -> SharedDescriptor {
+        guard try file.status().isRegular else { throw .invalidArgument }
+        return file
+    }
+
     /// One of the two journal files, open for reading and writing; made if it is not there.
     func openJournal(_ index: Int) throws(Errno) -> SharedDescriptor {
-        try own.openAt(Self.journalNames[index], [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600)
+        try Self.regular(try own.openAt(Self.journalNames[index], [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600))
     }
 
     /// What stands in a journal file; nothing if it is not there.
@@ -188,7 +194,7 @@ final class VaultDirectory: Sendable {
         do throws(Errno) {
             let file: SharedDescriptor
             do throws(Errno) {
-                file = try own.openAt(Self.lockName, [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600)
+                file = try Self.regular(try own.openAt(Self.lockName, [.readWrite, .create, .noFollow, .nonBlocking], mode: 0o600))
             } catch {
                 // A vault on a read-only medium has no writer to exclude.
                 if readOnly, error == .readOnlyFilesystem || error == .accessDenied { return VaultLock(nil) }

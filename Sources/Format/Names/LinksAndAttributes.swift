@@ -56,7 +56,9 @@ extension NameCipher {
     }
 
     /// Length of the plain target of a backing link of `length` bytes: no key needed; 0 where that is no sealed target.
-    package static func plainLength(ofLink length: Int) -> Int { max(0, length * 6 / 8 - sealedOverhead) }
+    package static func plainLength(ofLink length: Int) -> Int { max(0, min(length, longestLink) * 6 / 8 - sealedOverhead) }
+    /// No file system has longer ones, in bytes; what says that it is longer is none.
+    private static let longestLink = 65536
 
     // MARK: attributes
 

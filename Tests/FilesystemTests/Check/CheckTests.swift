@@ -114,9 +114,14 @@ private func change(_ path: String, at offset: UInt64) throws {
         #expect(try Set(scratch.kinds()) == [.damagedName, .nameWithoutSideFile, .orphanedSideFile, .foreign, .wrongType])
         // Whoever has the vault mounted may be about to give it its name.
         #expect(try Set(scratch.check(isShared: { true }).findings.map(\.kind)).isDisjoint(with: [.orphanedSideFile]))
+        // Beside names that do not open it may be what one of them needs.
         #expect(try scratch.kinds(repairing: true).contains(.orphanedSideFile))
-        #expect(try !scratch.kinds().contains(.orphanedSideFile), "the repair did not take it away")
+        #expect(try scratch.kinds().contains(.orphanedSideFile), "a repair took away what may be needed")
         #expect(manager.fileExists(atPath: scratch.backing + "/photo.jpg"), "a repair touched what is not ours")
+        let alone = try ScratchVault()
+        try Data("x".utf8).write(to: URL(filePath: alone.backing + "/=" + String(repeating: "A", count: 43)))
+        #expect(try alone.kinds(repairing: true) == [.orphanedSideFile])
+        #expect(try alone.kinds() == [], "the repair did not take it away")
     }
 
     @Test func doubledDirectoriesAreFoundAndOnlyEmptyOnesGo() throws {

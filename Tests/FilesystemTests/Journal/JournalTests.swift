@@ -68,6 +68,18 @@ import Testing
         return result
     }
 
+    /// The vault, only read, after a power cut that has left `content` in the one backing file of the root, though the journal holds more.
+    private func afterPowerCut(leaving content: [UInt8], _ body: (Vault) throws -> Void) throws {
+        let copy = scratch.base + "/copy-" + UUID().uuidString
+        try FileManager.default.copyItem(atPath: scratch.backing, toPath: copy)
+        try Data(content).write(to: URL(filePath: copy + "/" + (try #require(try scratch.backingNames().first))))
+        let vault = try Vault(
+            opening: copy, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: true,
+            log: VaultLog(Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
+        try body(vault)
+        try vault.close()
+    }
+
     private static func contents(of directory: String) throws -> [String: Data] {
         var all: [String: Data] = [:]
         for path in try FileManager.default.subpathsOfDirectory(atPath: directory) where path != ".envelopefs/lock" {
@@ -286,6 +298,25 @@ import Testing
         try expectAfterKill("z", plain, "with the hole filled")
         try file.synchronize(dataOnly: false)
         try expectAfterKill("z", plain, "after a sync")
+    }
+
+    /// Found by reading: what a power cut left in the journal alone was taken for a hole where nothing may be written, and saved as zeros.
+    @Test func whatOnlyTheJournalHoldsIsNoHole() throws {
+        var dice = Dice(31)
+        var plain = dice.bytes(3000)
+        let file = try durable("g", plain)
+        defer { file.release() }
+        let before = try stored()
+        let more = dice.bytes(1 << 20)
+        try file.write(more.span, at: UInt64(plain.count), isWriteBack: false)
+        try file.synchronize(dataOnly: false)
+        plain += more
+        try afterPowerCut(leaving: before) { vault in
+            #expect(try read("g", in: vault) == plain)
+            let again = try vault.open(vault.lookup(Array("g".utf8).span, in: vault.root).inode, writable: false)
+            defer { again.release() }
+            for place in stride(from: UInt64(0), to: UInt64(plain.count), by: 4096) { #expect(try again.seek(place, to: .data) == place) }
+        }
     }
 
     /// Found by reading: a program was told that nothing was cut, counted on it, and the next mount made the cut.
