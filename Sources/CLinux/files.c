@@ -34,8 +34,6 @@ int linux_close(int descriptor) {
 }
 int linux_duplicate(int descriptor, int minimum) { ANSWER(fcntl(descriptor, F_DUPFD_CLOEXEC, minimum)); }
 int linux_status_flags(int descriptor) { ANSWER(fcntl(descriptor, F_GETFL)); }
-int linux_set_status_flags(int descriptor, int flags) { ANSWER(fcntl(descriptor, F_SETFL, flags)); }
-int linux_set_close_on_exec(int descriptor, int is_on) { ANSWER(fcntl(descriptor, F_SETFD, is_on ? FD_CLOEXEC : 0)); }
 long linux_descriptor_path(int descriptor, uint8_t *buffer, size_t size) {
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
@@ -82,14 +80,10 @@ int linux_fstatvfs(int descriptor, linux_statistics *out) {
     return 0;
 }
 
-long linux_pread(int descriptor, void *bytes, size_t count, uint64_t offset) {
-    ANSWER_RETRY(pread(descriptor, bytes, count, (off_t)offset));
-}
 long linux_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset) {
     ANSWER_RETRY(pwrite(descriptor, bytes, count, (off_t)offset));
 }
 long linux_read(int descriptor, void *bytes, size_t count) { ANSWER_RETRY(read(descriptor, bytes, count)); }
-long linux_write(int descriptor, const void *bytes, size_t count) { ANSWER_RETRY(write(descriptor, bytes, count)); }
 
 // A full transfer that stops early without an error: the end of the file for reads; a write that moves nothing is EIO.
 #define FULL(call, is_write) \

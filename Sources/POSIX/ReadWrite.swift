@@ -9,12 +9,6 @@ extension SharedDescriptor {
         let result = unsafe bytes.withUnsafeMutableBufferPointer { unsafe linux_pread_full(raw, $0.baseAddress, $0.count, offset) }
         return try checked(result)
     }
-    /// One `pread`: may be short without being at the end. For regular files of ordinary file systems, one call less than `read` at the end.
-    @_lifetime(bytes: copy bytes)
-    package func readOnce(into bytes: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
-        let result = unsafe bytes.withUnsafeMutableBufferPointer { unsafe linux_pread(raw, $0.baseAddress, $0.count, offset) }
-        return try checked(result)
-    }
     /// Reads into `a`, then `b`, with one `preadv` when the file is long enough. Returns the bytes read together; short only at the end.
     @_lifetime(a: copy a)
     @_lifetime(b: copy b)

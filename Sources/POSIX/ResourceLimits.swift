@@ -11,10 +11,6 @@ package enum ResourceLimits {
         try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, hard, hard))
         return hard
     }
-    /// Sets the soft limit of open files, for tests of the limit.
-    package static func setOpenFiles(soft: UInt64) throws(Errno) {
-        try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, soft, try openFiles().hard))
-    }
     /// Makes the kernel's descriptor table large enough for `count` numbers, at once: growing it later, with threads, waits for a grace
     /// period of the kernel each time. Before any thread exists. EINVAL above the limit. Costs 8 bytes each.
     package static func growDescriptorTable(to count: UInt64) throws(Errno) {
@@ -27,8 +23,6 @@ package enum ResourceLimits {
     package static func setMemoryPools(_ count: Int) { linux_set_pools(Int32(clamping: count)) }
     /// Gives free pages of the pools back to the kernel. Takes milliseconds, during which other threads may wait for memory.
     package static func trimMemoryPools() { linux_trim_pools() }
-    /// How much memory may be locked, bytes.
-    package static func lockedMemory() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_MEMLOCK) }
     /// No core dump, and no other process of the same user may read the memory of this one.
     package static func forbidDumps() throws(Errno) {
         try succeed(linux_set_limit(LINUX_RLIMIT_CORE, 0, 0))

@@ -23,8 +23,6 @@ int linux_reopen(int descriptor, int flags);
 int linux_close(int descriptor);
 int linux_duplicate(int descriptor, int minimum);
 int linux_status_flags(int descriptor);
-int linux_set_status_flags(int descriptor, int flags);
-int linux_set_close_on_exec(int descriptor, int is_on);
 long linux_descriptor_path(int descriptor, uint8_t *buffer, size_t size);
 
 int linux_fstat(int descriptor, linux_status *status);
@@ -33,10 +31,8 @@ int linux_stat(const uint8_t *path, int follow, linux_status *status);
 int linux_fstatvfs(int descriptor, linux_statistics *statistics);
 
 // One call, repeated only for EINTR.
-long linux_pread(int descriptor, void *bytes, size_t count, uint64_t offset);
 long linux_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset);
 long linux_read(int descriptor, void *bytes, size_t count);
-long linux_write(int descriptor, const void *bytes, size_t count);
 // Until all is moved, the end of the file, or an error. The vector form moves `a`, then `b`.
 long linux_pread_full(int descriptor, void *bytes, size_t count, uint64_t offset);
 long linux_pwrite_full(int descriptor, const void *bytes, size_t count, uint64_t offset);

@@ -78,9 +78,6 @@ import Synchronization
     /// Requests served since the mount began: for noticing idleness.
     package var requestsServed: UInt64 { loop.served }
 
-    /// What was agreed on with the kernel, for status reports; nil before.
-    package var missingCapabilities: Capabilities? { service.agreement.withLock { $0?.missing } }
-
     /// Serves until the vault is unmounted: by anybody, or by SIGTERM, SIGINT or SIGHUP, which this thread takes.
     /// The three stay blocked in it, so that none ends the process while the vault is sealed afterwards.
     /// - Parameter ready: called once, when programs can use the mount.
