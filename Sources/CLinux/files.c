@@ -142,12 +142,12 @@ int linux_fadvise(int descriptor, uint64_t offset, uint64_t length, int advice) 
 }
 
 int linux_flock(int descriptor, int operation) { ANSWER_RETRY(flock(descriptor, operation)); }
-int linux_ofd_lock(int descriptor, int kind, int wait, uint64_t start, uint64_t length) {
+int linux_ofd_lock(int descriptor, int kind, uint64_t start, uint64_t length) {
     struct flock lock = {
         .l_type = kind == 0 ? F_RDLCK : kind == 1 ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET,
         .l_start = (off_t)start, .l_len = (off_t)length,
     };
-    ANSWER_RETRY(fcntl(descriptor, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock));
+    ANSWER_RETRY(fcntl(descriptor, F_OFD_SETLK, &lock));
 }
 
 int linux_lock_is_held(int descriptor) {

@@ -51,7 +51,7 @@ int linux_fadvise(int descriptor, uint64_t offset, uint64_t length, int advice);
 
 int linux_flock(int descriptor, int operation);
 // kind: 0 shared, 1 exclusive, 2 unlock. length 0 = to the end.
-int linux_ofd_lock(int descriptor, int kind, int wait, uint64_t start, uint64_t length);
+int linux_ofd_lock(int descriptor, int kind, uint64_t start, uint64_t length);
 // 1 if a lock of bytes of the file by somebody else would keep this open file from locking all of it, else 0. Takes nothing.
 int linux_lock_is_held(int descriptor);
 

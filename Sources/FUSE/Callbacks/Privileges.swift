@@ -24,7 +24,7 @@ extension Service {
         let inode = try inode(node)
         var change = StatusChange()
         try clearPrivileges(of: inode, in: &change)
-        if change.mode != nil { _ = try vault.setStatus(of: inode, change, file: nil, caller: caller) }
+        if change.mode != nil { _ = try vault.setStatus(of: inode, change, caller: caller) }
     }
 
     /// Clears set-id bits before a change of content for which the kernel cannot ask (FALLOCATE and COPY_FILE_RANGE have no flag for it):
@@ -47,7 +47,7 @@ extension Service {
         if new == mode { return }
         var change = StatusChange()
         change.mode = new & 0o7777
-        _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
+        _ = try vault.setStatus(of: inode, change, caller: caller)
     }
 
     /// A mode after a write by someone without special rights: no set-user-id; no set-group-id where the group may execute
