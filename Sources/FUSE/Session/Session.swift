@@ -191,7 +191,7 @@ import Synchronization
     /// A connection that was cut (`/sys/fs/fuse/connections/*/abort`) leaves its mount behind, where every access fails.
     private func removeDeadMount() {
         do throws(Errno) {
-            guard let mount = try MountTable.mount(at: Array(mountPoint.utf8)), mount.type == "fuse.envelopefs",
+            guard let mount = try MountTable.mount(at: Array(mountPoint.utf8)), mount.isVault,
                 mount.source == Array(service.options.fsname.utf8)
             else { return }
             service.logger.warning("the connection of \(mountPoint) was cut; the dead mount is removed")

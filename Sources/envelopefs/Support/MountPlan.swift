@@ -59,11 +59,9 @@ enum MountPoint {
         let path = try resolve(given)
         if path.isInside(vault) { throw Failure(.usage, "the mount point \(path) is inside the vault", hint: "Choose a directory elsewhere.") }
         if vault.isInside(path) { throw Failure(.mountPointNotEmpty, "the mount point \(path) holds the vault itself", hint: "Choose an empty directory elsewhere.") }
-        let mount: MountedFilesystem?
-        do throws(Errno) { mount = try MountTable.mount(at: Array(path.utf8)) } catch { throw Failure("the list of mounts cannot be read", error) }
-        if let mount {
+        if let mount = try Mounts.all().last(where: { $0.mountPoint == Array(path.utf8) }) {
             let source = String(decoding: mount.source, as: UTF8.self)
-            let hint = mount.type == "fuse.envelopefs" ? "'envelopefs unmount \(path)' takes it away." : "Choose another directory, or unmount it first."
+            let hint = mount.isVault ? "'envelopefs unmount \(path)' takes it away." : "Choose another directory, or unmount it first."
             throw Failure(.mountPointInUse, "\(path) has \(source) (\(mount.type)) mounted on it already", hint: hint)
         }
         try requireEmpty(path)
@@ -114,7 +112,7 @@ enum MountPoint {
             // Through a link too, which the mount table does not know.
             let places = [Array(path.utf8)] + [(try? Paths.resolve(path)) ?? []]
             let mount = places.lazy.compactMap { (try? MountTable.mount(at: $0)) ?? nil }.first
-            guard let mount, mount.type == "fuse.envelopefs" else {
+            guard let mount, mount.isVault else {
                 throw Failure(.mountPointInUse, "\(path) is a mount whose process is gone", hint: "'fusermount3 -u \(path)' or 'umount \(path)' takes it away.")
             }
             switch Unmounting.unmount(String(decoding: mount.mountPoint, as: UTF8.self), lazily: true) {
