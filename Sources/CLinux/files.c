@@ -118,12 +118,12 @@ static int parts(struct iovec v[2], const void *a, size_t a_count, const void *b
     if (of_b < b_count) v[n++] = (struct iovec){(char *)(uintptr_t)b + of_b, b_count - of_b};
     return n;
 }
-long linux_preadv2_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset) {
+long linux_preadv_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset) {
     size_t count = a_count + b_count;
     struct iovec v[2];
     FULL(preadv(descriptor, v, parts(v, a, a_count, b, b_count, done), (off_t)(offset + done)), 0);
 }
-long linux_pwritev2_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset) {
+long linux_pwritev_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset) {
     size_t count = a_count + b_count;
     struct iovec v[2];
     FULL(pwritev(descriptor, v, parts(v, a, a_count, b, b_count, done), (off_t)(offset + done)), 1);

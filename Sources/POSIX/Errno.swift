@@ -114,6 +114,6 @@ func checked(_ result: Int) throws(Errno) -> Int {
 func succeed(_ result: Int32) throws(Errno) {
     if result < 0 { throw Errno(code: 0 &- result) }
 }
-/// A full transfer that ended early is an error where the caller asked for all.
+/// The same for a CLinux call whose result is a count that says nothing: it moves all, or fails.
 @inline(__always)
 func succeed(_ result: Int) throws(Errno) { _ = try checked(result) }

@@ -15,7 +15,7 @@ extension SharedDescriptor {
     package func read(into a: inout MutableByteSpan, _ b: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
         let result = unsafe a.withUnsafeMutableBufferPointer { a in
             unsafe b.withUnsafeMutableBufferPointer { b in
-                unsafe linux_preadv2_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
+                unsafe linux_preadv_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
             }
         }
         return try checked(result)
@@ -34,7 +34,7 @@ extension SharedDescriptor {
     package func writeAll(_ a: ByteSpan, _ b: ByteSpan, at offset: UInt64) throws(Errno) {
         let result = unsafe a.withUnsafeBufferPointer { a in
             unsafe b.withUnsafeBufferPointer { b in
-                unsafe linux_pwritev2_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
+                unsafe linux_pwritev_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
             }
         }
         try succeed(result)

@@ -15,8 +15,8 @@ package enum ResourceLimits {
     /// period of the kernel each time. Before any thread exists. EINVAL above the limit. Costs 8 bytes each.
     package static func growDescriptorTable(to count: UInt64) throws(Errno) {
         guard count > 0, count <= UInt64(Int32.max) else { throw .invalidArgument }
-        // Takes the first free number from there on and gives it back: the table keeps its size.
-        _ = try SharedDescriptor.standardInputOrNull().duplicate(minimum: Int32(count - 1))
+        // Any descriptor will do. Takes the first free number from there on and gives it back: the table keeps its size.
+        _ = try SharedDescriptor.open("/dev/null", .readOnly).duplicate(minimum: Int32(count - 1))
     }
     /// Bounds how many pools `malloc` divides among the threads (glibc: eight for each CPU), each with free memory of its own that no other pool uses.
     /// Pieces from 256 KiB on are given back to the kernel as soon as they are free. Before any thread exists. Without effect where `malloc` is another's.
@@ -38,12 +38,5 @@ package enum ResourceLimits {
         var value: (soft: UInt64, hard: UInt64) = (0, 0)
         try unsafe succeed(linux_get_limit(resource, &value.soft, &value.hard))
         return value
-    }
-}
-
-extension SharedDescriptor {
-    /// Any open descriptor: a daemon may have closed its standard input.
-    fileprivate static func standardInputOrNull() throws(Errno) -> SharedDescriptor {
-        try open("/dev/null", .readOnly)
     }
 }

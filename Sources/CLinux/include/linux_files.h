@@ -38,8 +38,8 @@ long linux_pread_full(int descriptor, void *bytes, size_t count, uint64_t offset
 long linux_pwrite_full(int descriptor, const void *bytes, size_t count, uint64_t offset);
 long linux_read_full(int descriptor, void *bytes, size_t count);
 long linux_write_full(int descriptor, const void *bytes, size_t count);
-long linux_preadv2_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset);
-long linux_pwritev2_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset);
+long linux_preadv_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset);
+long linux_pwritev_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset);
 
 int linux_ftruncate(int descriptor, uint64_t size);
 int linux_fallocate(int descriptor, int mode, uint64_t offset, uint64_t length);

@@ -7,7 +7,7 @@ import KeyManagement
 import POSIX
 import Synchronization
 
-/// Shared, immutable but for the two marks. The keyring is used, never owned: the hall opened it.
+/// Shared, immutable but for three marks: changed, unfinished, lengths are known. The keyring is used, never owned: the hall opened it.
 package final class VaultContext: Sendable {
     package let vaultID: VaultID
     package let keyring: Keyring
