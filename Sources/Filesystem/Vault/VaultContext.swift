@@ -82,6 +82,11 @@ package final class VaultContext: Sendable {
     var mayBeTorn: Bool { !isShared && !lengthsTell }
     func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
 
+    /// Makes every change durable by `sync`, which syncs the file system of the vault and takes no content's lock; no record of the journal counts any more then.
+    func checkpoint(_ sync: () throws(Errno) -> Void) throws(Errno) {
+        if let journal { try journal.checkpoint(sync) } else { try sync() }
+    }
+
     /// What the journal knows of the file behind `descriptor`, which is open for writing too if `isWritable`.
     func protection(of descriptor: SharedDescriptor, isWritable: Bool, _ label: FileLabel) throws(Errno) -> FileProtection? {
         if let journal {
