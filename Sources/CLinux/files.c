@@ -34,8 +34,6 @@ int linux_close(int descriptor) {
 }
 int linux_duplicate(int descriptor, int minimum) { ANSWER(fcntl(descriptor, F_DUPFD_CLOEXEC, minimum)); }
 int linux_status_flags(int descriptor) { ANSWER(fcntl(descriptor, F_GETFL)); }
-int linux_set_status_flags(int descriptor, int flags) { ANSWER(fcntl(descriptor, F_SETFL, flags)); }
-int linux_set_close_on_exec(int descriptor, int is_on) { ANSWER(fcntl(descriptor, F_SETFD, is_on ? FD_CLOEXEC : 0)); }
 long linux_descriptor_path(int descriptor, uint8_t *buffer, size_t size) {
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
@@ -82,14 +80,10 @@ int linux_fstatvfs(int descriptor, linux_statistics *out) {
     return 0;
 }
 
-long linux_pread(int descriptor, void *bytes, size_t count, uint64_t offset) {
-    ANSWER_RETRY(pread(descriptor, bytes, count, (off_t)offset));
-}
 long linux_pwrite(int descriptor, const void *bytes, size_t count, uint64_t offset) {
     ANSWER_RETRY(pwrite(descriptor, bytes, count, (off_t)offset));
 }
 long linux_read(int descriptor, void *bytes, size_t count) { ANSWER_RETRY(read(descriptor, bytes, count)); }
-long linux_write(int descriptor, const void *bytes, size_t count) { ANSWER_RETRY(write(descriptor, bytes, count)); }
 
 // A full transfer that stops early without an error: the end of the file for reads; a write that moves nothing is EIO.
 #define FULL(call, is_write) \
@@ -124,12 +118,12 @@ static int parts(struct iovec v[2], const void *a, size_t a_count, const void *b
     if (of_b < b_count) v[n++] = (struct iovec){(char *)(uintptr_t)b + of_b, b_count - of_b};
     return n;
 }
-long linux_preadv2_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset) {
+long linux_preadv_full(int descriptor, void *a, size_t a_count, void *b, size_t b_count, uint64_t offset) {
     size_t count = a_count + b_count;
     struct iovec v[2];
     FULL(preadv(descriptor, v, parts(v, a, a_count, b, b_count, done), (off_t)(offset + done)), 0);
 }
-long linux_pwritev2_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset) {
+long linux_pwritev_full(int descriptor, const void *a, size_t a_count, const void *b, size_t b_count, uint64_t offset) {
     size_t count = a_count + b_count;
     struct iovec v[2];
     FULL(pwritev(descriptor, v, parts(v, a, a_count, b, b_count, done), (off_t)(offset + done)), 1);
@@ -148,12 +142,12 @@ int linux_fadvise(int descriptor, uint64_t offset, uint64_t length, int advice) 
 }
 
 int linux_flock(int descriptor, int operation) { ANSWER_RETRY(flock(descriptor, operation)); }
-int linux_ofd_lock(int descriptor, int kind, int wait, uint64_t start, uint64_t length) {
+int linux_ofd_lock(int descriptor, int kind, uint64_t start, uint64_t length) {
     struct flock lock = {
         .l_type = kind == 0 ? F_RDLCK : kind == 1 ? F_WRLCK : F_UNLCK, .l_whence = SEEK_SET,
         .l_start = (off_t)start, .l_len = (off_t)length,
     };
-    ANSWER_RETRY(fcntl(descriptor, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock));
+    ANSWER_RETRY(fcntl(descriptor, F_OFD_SETLK, &lock));
 }
 
 int linux_lock_is_held(int descriptor) {

@@ -82,7 +82,6 @@ void linux_scratch_give_back(void) {
     for (int i = own->depth; i < kept_depth; i++)
         if (own->levels[i].pages) madvise(own->levels[i].pages, own->levels[i].size, MADV_DONTNEED);
 }
-int linux_scratch_depth(void) { return own ? own->depth : 0; }
 
 void linux_set_pools(int count) {
     mallopt(M_ARENA_MAX, count);

@@ -46,9 +46,6 @@ int linux_link_descriptor(int descriptor, int to, const uint8_t *new_name) {
 int linux_renameat2(int from, const uint8_t *name, int to, const uint8_t *new_name, uint32_t flags) {
     ANSWER(renameat2(from, TEXT(name), to, TEXT(new_name), flags));
 }
-int linux_faccessat(int directory, const uint8_t *name, int mode) {
-    ANSWER(faccessat(directory, TEXT(name), mode, AT_EACCESS));
-}
 
 // fchmodat2 (Linux 6.6) where the kernel has it: one call instead of glibc's open, stat and chmod through /proc.
 static atomic_int without_fchmodat2;
@@ -104,8 +101,4 @@ int linux_realpath(const uint8_t *path, uint8_t *buffer) {
     size_t count = strlen(resolved);
     memcpy(buffer, resolved, count);
     return (int)count;
-}
-int linux_chdir(const uint8_t *path) { ANSWER(chdir(TEXT(path))); }
-long linux_getcwd(uint8_t *buffer, size_t size) {
-    return getcwd((char *)buffer, size) == NULL ? -errno : (long)strlen((char *)buffer);
 }

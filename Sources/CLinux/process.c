@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -33,12 +32,7 @@ uint32_t linux_group(void) { return getgid(); }
 uint32_t linux_effective_group(void) { return getegid(); }
 int linux_groups(uint32_t *groups, int count) { ANSWER(getgroups(count, groups)); }
 int linux_set_dumpable(int is_dumpable) { ANSWER(prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0)); }
-int linux_new_session(void) { ANSWER(setsid()); }
 uint32_t linux_set_umask(uint32_t mask) { return umask((mode_t)mask); }
-int linux_unshare_mounts(int with_user_namespace) {
-    if (unshare(CLONE_NEWNS | (with_user_namespace ? CLONE_NEWUSER : 0)) < 0) return -errno;
-    ANSWER(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
-}
 int linux_unmount(const uint8_t *path, int is_lazy, int is_forced) {
     ANSWER(umount2((const char *)path, (is_lazy ? MNT_DETACH : 0) | (is_forced ? MNT_FORCE : 0) | UMOUNT_NOFOLLOW));
 }
@@ -62,8 +56,6 @@ static uint64_t nanoseconds(clockid_t clock) {
 }
 uint64_t linux_monotonic(void) { return nanoseconds(CLOCK_MONOTONIC); }
 uint64_t linux_monotonic_coarse(void) { return nanoseconds(CLOCK_MONOTONIC_COARSE); }
-uint64_t linux_thread_cpu_time(void) { return nanoseconds(CLOCK_THREAD_CPUTIME_ID); }
-uint64_t linux_process_cpu_time(void) { return nanoseconds(CLOCK_PROCESS_CPUTIME_ID); }
 void linux_realtime(int64_t *seconds, int32_t *part) {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);

@@ -45,7 +45,6 @@ int linux_thread_id(void) {
     if (id == 0) id = (int)syscall(SYS_gettid);
     return id;
 }
-void linux_thread_set_name(const char *name) { prctl(PR_SET_NAME, name); }
 int linux_thread_set_cpu(int thread_id, int cpu) {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -8,21 +8,20 @@ package enum LockKind: Int32, Sendable {
 }
 
 extension SharedDescriptor {
-    /// Locks the whole file (`flock`): EAGAIN when another holds it and `waits` is false. Gone when the last duplicate closes.
-    package func lock(_ kind: LockKind, waits: Bool = false) throws(Errno) {
-        let operation = kind == .exclusive ? LINUX_LOCK_EX : LINUX_LOCK_SH
-        try succeed(linux_flock(raw, operation | (waits ? 0 : LINUX_LOCK_NB)))
+    /// Locks the whole file (`flock`): EAGAIN when another holds it. Gone when the last duplicate closes.
+    package func lock(_ kind: LockKind) throws(Errno) {
+        try succeed(linux_flock(raw, (kind == .exclusive ? LINUX_LOCK_EX : LINUX_LOCK_SH) | LINUX_LOCK_NB))
     }
     /// Gives the whole-file lock back.
     package func unlock() throws(Errno) { try succeed(linux_flock(raw, LINUX_LOCK_UN)) }
 
     /// Locks bytes of the file for this open file (OFD lock); `length` 0 = to the end. Works between hosts on NFS. EAGAIN as above.
-    package func lockRange(_ kind: LockKind, start: UInt64 = 0, length: UInt64 = 0, waits: Bool = false) throws(Errno) {
-        try succeed(linux_ofd_lock(raw, kind.rawValue, waits ? 1 : 0, start, length))
+    package func lockRange(_ kind: LockKind, start: UInt64 = 0, length: UInt64 = 0) throws(Errno) {
+        try succeed(linux_ofd_lock(raw, kind.rawValue, start, length))
     }
     /// Gives locks of these bytes back; `length` 0 = to the end.
     package func unlockRange(start: UInt64 = 0, length: UInt64 = 0) throws(Errno) {
-        try succeed(linux_ofd_lock(raw, 2, 0, start, length))
+        try succeed(linux_ofd_lock(raw, 2, start, length))
     }
 
     /// Whether somebody holds a lock of bytes of this file (`lockRange`), in whatever process namespace. Takes no lock, and needs no right to write.

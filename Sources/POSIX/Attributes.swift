@@ -38,16 +38,6 @@ extension SharedDescriptor {
     package func attributeAt(_ file: FileName, _ name: AttributeName) throws(Errno) -> [UInt8] {
         try unsafe growing { buffer, size in unsafe linux_getxattr(raw, file.terminated, name.terminated, buffer, size) }
     }
-    /// The value of an entry's attribute; see `readAttribute`.
-    @_lifetime(value: copy value)
-    package func readAttributeAt(
-        _ file: FileName, _ name: AttributeName, into value: inout MutableByteSpan
-    ) throws(Errno) -> Int {
-        let result = unsafe value.withUnsafeMutableBufferPointer {
-            unsafe linux_getxattr(raw, file.terminated, name.terminated, $0.baseAddress, $0.count)
-        }
-        return try checked(result)
-    }
     /// Sets a value of an entry. EPERM for "user." on anything but regular files and directories, as the kernel has it.
     package func setAttributeAt(
         _ file: FileName, _ name: AttributeName, _ value: ByteSpan, flags: AttributeFlags = []

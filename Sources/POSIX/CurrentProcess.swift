@@ -46,27 +46,9 @@ package enum CurrentProcess {
     }
     /// Whether this user's other processes may trace it and the kernel may write a core of it.
     package static func setDumpable(_ isDumpable: Bool) throws(Errno) { try succeed(linux_set_dumpable(isDumpable ? 1 : 0)) }
-    /// Leaves the terminal and process group. EPERM for a group's leader.
-    package static func startSession() throws(Errno) { try succeed(linux_new_session()) }
     /// Sets the umask of the whole process (but of threads with their own) and returns the old one.
     @discardableResult
     package static func setUmask(_ mask: UInt32) -> UInt32 { linux_set_umask(mask) }
-    /// Changes where relative paths start (of threads that share it).
-    package static func changeDirectory(_ path: String) throws(Errno) {
-        let path = try terminatedPath(path)
-        try unsafe succeed(linux_chdir(path))
-    }
-    /// Gives this process mounts of its own that others do not see. With `asUser`, in a user namespace: EINVAL once there are threads, EPERM where forbidden.
-    package static func unshareMounts(inUserNamespace: Bool) throws(Errno) {
-        try succeed(linux_unshare_mounts(inUserNamespace ? 1 : 0))
-    }
-    /// Open descriptors now, for leak tests.
-    package static func openDescriptorCount() throws(Errno) -> Int {
-        let stream = DirectoryStream(try SharedDescriptor.open("/proc/self/fd", [.readOnly, .directory]))
-        var count = -1  // the stream's own
-        while try stream.advance() { if !stream.isCurrentOrParent { count += 1 } }
-        return count
-    }
 }
 
 /// What /proc tells of other processes.

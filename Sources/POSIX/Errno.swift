@@ -21,8 +21,6 @@ extension Errno {
     package static var notPermitted: Errno { Errno(code: LINUX_EPERM) }
     /// `ENOENT`.
     package static var noEntry: Errno { Errno(code: LINUX_ENOENT) }
-    /// `ESRCH`.
-    package static var noProcess: Errno { Errno(code: LINUX_ESRCH) }
     /// `EINTR`.
     package static var interrupted: Errno { Errno(code: LINUX_EINTR) }
     /// `EIO`.
@@ -31,8 +29,6 @@ extension Errno {
     package static var noDeviceOrAddress: Errno { Errno(code: LINUX_ENXIO) }
     /// `E2BIG`.
     package static var tooBig: Errno { Errno(code: LINUX_E2BIG) }
-    /// `ENOEXEC`.
-    package static var notExecutable: Errno { Errno(code: LINUX_ENOEXEC) }
     /// `EBADF`.
     package static var badDescriptor: Errno { Errno(code: LINUX_EBADF) }
     /// `ECHILD`.
@@ -43,14 +39,10 @@ extension Errno {
     package static var noMemory: Errno { Errno(code: LINUX_ENOMEM) }
     /// `EACCES`.
     package static var accessDenied: Errno { Errno(code: LINUX_EACCES) }
-    /// `EFAULT`.
-    package static var badAddress: Errno { Errno(code: LINUX_EFAULT) }
     /// `EBUSY`.
     package static var busy: Errno { Errno(code: LINUX_EBUSY) }
     /// `EEXIST`.
     package static var exists: Errno { Errno(code: LINUX_EEXIST) }
-    /// `EXDEV`.
-    package static var crossDevice: Errno { Errno(code: LINUX_EXDEV) }
     /// `ENODEV`.
     package static var noDevice: Errno { Errno(code: LINUX_ENODEV) }
     /// `ENOTDIR`.
@@ -59,14 +51,8 @@ extension Errno {
     package static var isDirectory: Errno { Errno(code: LINUX_EISDIR) }
     /// `EINVAL`.
     package static var invalidArgument: Errno { Errno(code: LINUX_EINVAL) }
-    /// `ENFILE`.
-    package static var tooManyOpenFilesInSystem: Errno { Errno(code: LINUX_ENFILE) }
-    /// `EMFILE`.
-    package static var tooManyOpenFiles: Errno { Errno(code: LINUX_EMFILE) }
     /// `ENOTTY`.
     package static var notTerminal: Errno { Errno(code: LINUX_ENOTTY) }
-    /// `ETXTBSY`.
-    package static var textBusy: Errno { Errno(code: LINUX_ETXTBSY) }
     /// `EFBIG`.
     package static var fileTooLarge: Errno { Errno(code: LINUX_EFBIG) }
     /// `ENOSPC`.
@@ -75,8 +61,6 @@ extension Errno {
     package static var illegalSeek: Errno { Errno(code: LINUX_ESPIPE) }
     /// `EROFS`.
     package static var readOnlyFilesystem: Errno { Errno(code: LINUX_EROFS) }
-    /// `EMLINK`.
-    package static var tooManyLinks: Errno { Errno(code: LINUX_EMLINK) }
     /// `EPIPE`.
     package static var brokenPipe: Errno { Errno(code: LINUX_EPIPE) }
     /// `ERANGE`.
@@ -85,8 +69,6 @@ extension Errno {
     package static var deadlock: Errno { Errno(code: LINUX_EDEADLK) }
     /// `ENAMETOOLONG`.
     package static var nameTooLong: Errno { Errno(code: LINUX_ENAMETOOLONG) }
-    /// `ENOLCK`.
-    package static var noLocks: Errno { Errno(code: LINUX_ENOLCK) }
     /// `ENOSYS`.
     package static var notImplemented: Errno { Errno(code: LINUX_ENOSYS) }
     /// `ENOTEMPTY`.
@@ -97,18 +79,10 @@ extension Errno {
     package static var noData: Errno { Errno(code: LINUX_ENODATA) }
     /// `EPROTO`.
     package static var protocolError: Errno { Errno(code: LINUX_EPROTO) }
-    /// `EBADMSG`.
-    package static var badMessage: Errno { Errno(code: LINUX_EBADMSG) }
-    /// `EOVERFLOW`.
-    package static var overflow: Errno { Errno(code: LINUX_EOVERFLOW) }
-    /// `EILSEQ`.
-    package static var illegalBytes: Errno { Errno(code: LINUX_EILSEQ) }
     /// `EOPNOTSUPP`.
     package static var notSupported: Errno { Errno(code: LINUX_EOPNOTSUPP) }
     /// `ENOTCONN`.
     package static var notConnected: Errno { Errno(code: LINUX_ENOTCONN) }
-    /// `ETIMEDOUT`.
-    package static var timedOut: Errno { Errno(code: LINUX_ETIMEDOUT) }
     /// `ESTALE`.
     package static var stale: Errno { Errno(code: LINUX_ESTALE) }
     /// `EUCLEAN`.
@@ -119,14 +93,8 @@ extension Errno {
     package static var canceled: Errno { Errno(code: LINUX_ECANCELED) }
     /// `ENOKEY`.
     package static var noKey: Errno { Errno(code: LINUX_ENOKEY) }
-    /// `EKEYEXPIRED`.
-    package static var keyExpired: Errno { Errno(code: LINUX_EKEYEXPIRED) }
     /// `EKEYREVOKED`.
     package static var keyRevoked: Errno { Errno(code: LINUX_EKEYREVOKED) }
-    /// `EKEYREJECTED`.
-    package static var keyRejected: Errno { Errno(code: LINUX_EKEYREJECTED) }
-    /// `ESHUTDOWN`.
-    package static var shutDown: Errno { Errno(code: LINUX_ESHUTDOWN) }
 }
 
 /// The result of a CLinux call, or its error.
@@ -146,6 +114,6 @@ func checked(_ result: Int) throws(Errno) -> Int {
 func succeed(_ result: Int32) throws(Errno) {
     if result < 0 { throw Errno(code: 0 &- result) }
 }
-/// A full transfer that ended early is an error where the caller asked for all.
+/// The same for a CLinux call whose result is a count that says nothing: it moves all, or fails.
 @inline(__always)
 func succeed(_ result: Int) throws(Errno) { _ = try checked(result) }

@@ -81,11 +81,9 @@ package enum FileMode {
     package static let setUserID: UInt32 = 0o4000
     /// `S_ISGID`.
     package static let setGroupID: UInt32 = 0o2000
-    /// `S_ISVTX`.
-    package static let sticky: UInt32 = 0o1000
     /// x of all three.
     package static let executeMask: UInt32 = 0o111
-    /// rwx of all three, and the three bits above.
+    /// rwx of all three, set-user-id, set-group-id and the sticky bit.
     package static let permissionMask: UInt32 = 0o7777
     /// Set-user-id and set-group-id.
     package static let setIDMask = setUserID | setGroupID

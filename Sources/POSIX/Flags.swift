@@ -24,12 +24,6 @@ package struct OpenFlags: OptionSet, Sendable {
     package static var append: OpenFlags { .init(rawValue: LINUX_O_APPEND) }
     /// `O_NONBLOCK`.
     package static var nonBlocking: OpenFlags { .init(rawValue: LINUX_O_NONBLOCK) }
-    /// `O_DSYNC`.
-    package static var dataSync: OpenFlags { .init(rawValue: LINUX_O_DSYNC) }
-    /// `O_SYNC`.
-    package static var sync: OpenFlags { .init(rawValue: LINUX_O_SYNC) }
-    /// `O_DIRECT`.
-    package static var direct: OpenFlags { .init(rawValue: LINUX_O_DIRECT) }
     /// `O_DIRECTORY`.
     package static var directory: OpenFlags { .init(rawValue: LINUX_O_DIRECTORY) }
     /// `O_NOFOLLOW`.
@@ -61,10 +55,6 @@ package struct AllocationFlags: OptionSet, Sendable {
     package static var punchHole: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_PUNCH_HOLE) }
     /// `FALLOC_FL_ZERO_RANGE`.
     package static var zeroRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_ZERO_RANGE) }
-    /// `FALLOC_FL_COLLAPSE_RANGE`.
-    package static var collapseRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_COLLAPSE_RANGE) }
-    /// `FALLOC_FL_INSERT_RANGE`.
-    package static var insertRange: AllocationFlags { .init(rawValue: LINUX_FALLOC_FL_INSERT_RANGE) }
 }
 
 /// What `renameat2` does beyond a plain rename.
@@ -77,8 +67,6 @@ package struct RenameFlags: OptionSet, Sendable {
     package static var noReplace: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_NOREPLACE)) }
     /// `RENAME_EXCHANGE`.
     package static var exchange: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_EXCHANGE)) }
-    /// `RENAME_WHITEOUT`.
-    package static var whiteout: RenameFlags { .init(rawValue: UInt32(LINUX_RENAME_WHITEOUT)) }
 }
 
 /// Whether an attribute must be new (EEXIST) or there already (ENODATA).
@@ -91,20 +79,6 @@ package struct AttributeFlags: OptionSet, Sendable {
     package static var create: AttributeFlags { .init(rawValue: LINUX_XATTR_CREATE) }
     /// `XATTR_REPLACE`.
     package static var replace: AttributeFlags { .init(rawValue: LINUX_XATTR_REPLACE) }
-}
-
-/// What a permission question asks for.
-package struct AccessModes: OptionSet, Sendable {
-    /// The kernel's bits.
-    package let rawValue: Int32
-    /// From the kernel's bits.
-    package init(rawValue: Int32) { self.rawValue = rawValue }
-    /// `X_OK`.
-    package static var execute: AccessModes { .init(rawValue: LINUX_X_OK) }
-    /// `W_OK`.
-    package static var write: AccessModes { .init(rawValue: LINUX_W_OK) }
-    /// `R_OK`.
-    package static var read: AccessModes { .init(rawValue: LINUX_R_OK) }
 }
 
 /// What `lseek` looks for from an offset on.

@@ -47,8 +47,4 @@ extension SharedDescriptor {
     ) throws(Errno) {
         try unsafe succeed(linux_renameat2(raw, name.terminated, directory.raw, newName.terminated, flags.rawValue))
     }
-    /// Asks whether the effective user may do this to an entry; links are followed.
-    package func checkAccessAt(_ name: FileName, _ modes: AccessModes) throws(Errno) {
-        try unsafe succeed(linux_faccessat(raw, name.terminated, modes.rawValue))
-    }
 }

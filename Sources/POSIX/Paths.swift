@@ -32,12 +32,6 @@ package enum Paths {
         let count = try unsafe checked(linux_realpath(path, &buffer))
         return Array(buffer.prefix(Int(count)))
     }
-    /// The absolute path of the current directory. ENOENT when it has been removed.
-    package static func currentDirectory() throws(Errno) -> [UInt8] {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = try unsafe checked(linux_getcwd(&buffer, buffer.count))
-        return Array(buffer.prefix(count))
-    }
     /// The text of a symbolic link.
     package static func readLink(_ path: String) throws(Errno) -> [UInt8] {
         try SharedDescriptor.open(path, [.pathOnly, .noFollow]).readLink()

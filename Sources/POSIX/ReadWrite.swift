@@ -9,19 +9,13 @@ extension SharedDescriptor {
         let result = unsafe bytes.withUnsafeMutableBufferPointer { unsafe linux_pread_full(raw, $0.baseAddress, $0.count, offset) }
         return try checked(result)
     }
-    /// One `pread`: may be short without being at the end. For regular files of ordinary file systems, one call less than `read` at the end.
-    @_lifetime(bytes: copy bytes)
-    package func readOnce(into bytes: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
-        let result = unsafe bytes.withUnsafeMutableBufferPointer { unsafe linux_pread(raw, $0.baseAddress, $0.count, offset) }
-        return try checked(result)
-    }
     /// Reads into `a`, then `b`, with one `preadv` when the file is long enough. Returns the bytes read together; short only at the end.
     @_lifetime(a: copy a)
     @_lifetime(b: copy b)
     package func read(into a: inout MutableByteSpan, _ b: inout MutableByteSpan, at offset: UInt64) throws(Errno) -> Int {
         let result = unsafe a.withUnsafeMutableBufferPointer { a in
             unsafe b.withUnsafeMutableBufferPointer { b in
-                unsafe linux_preadv2_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
+                unsafe linux_preadv_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
             }
         }
         return try checked(result)
@@ -40,7 +34,7 @@ extension SharedDescriptor {
     package func writeAll(_ a: ByteSpan, _ b: ByteSpan, at offset: UInt64) throws(Errno) {
         let result = unsafe a.withUnsafeBufferPointer { a in
             unsafe b.withUnsafeBufferPointer { b in
-                unsafe linux_pwritev2_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
+                unsafe linux_pwritev_full(raw, a.baseAddress, a.count, b.baseAddress, b.count, offset)
             }
         }
         try succeed(result)

@@ -11,24 +11,18 @@ package enum ResourceLimits {
         try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, hard, hard))
         return hard
     }
-    /// Sets the soft limit of open files, for tests of the limit.
-    package static func setOpenFiles(soft: UInt64) throws(Errno) {
-        try succeed(linux_set_limit(LINUX_RLIMIT_NOFILE, soft, try openFiles().hard))
-    }
     /// Makes the kernel's descriptor table large enough for `count` numbers, at once: growing it later, with threads, waits for a grace
     /// period of the kernel each time. Before any thread exists. EINVAL above the limit. Costs 8 bytes each.
     package static func growDescriptorTable(to count: UInt64) throws(Errno) {
         guard count > 0, count <= UInt64(Int32.max) else { throw .invalidArgument }
-        // Takes the first free number from there on and gives it back: the table keeps its size.
-        _ = try SharedDescriptor.standardInputOrNull().duplicate(minimum: Int32(count - 1))
+        // Any descriptor will do. Takes the first free number from there on and gives it back: the table keeps its size.
+        _ = try SharedDescriptor.open("/dev/null", .readOnly).duplicate(minimum: Int32(count - 1))
     }
     /// Bounds how many pools `malloc` divides among the threads (glibc: eight for each CPU), each with free memory of its own that no other pool uses.
     /// Pieces from 256 KiB on are given back to the kernel as soon as they are free. Before any thread exists. Without effect where `malloc` is another's.
     package static func setMemoryPools(_ count: Int) { linux_set_pools(Int32(clamping: count)) }
     /// Gives free pages of the pools back to the kernel. Takes milliseconds, during which other threads may wait for memory.
     package static func trimMemoryPools() { linux_trim_pools() }
-    /// How much memory may be locked, bytes.
-    package static func lockedMemory() throws(Errno) -> (soft: UInt64, hard: UInt64) { try limit(LINUX_RLIMIT_MEMLOCK) }
     /// No core dump, and no other process of the same user may read the memory of this one.
     package static func forbidDumps() throws(Errno) {
         try succeed(linux_set_limit(LINUX_RLIMIT_CORE, 0, 0))
@@ -44,12 +38,5 @@ package enum ResourceLimits {
         var value: (soft: UInt64, hard: UInt64) = (0, 0)
         try unsafe succeed(linux_get_limit(resource, &value.soft, &value.hard))
         return value
-    }
-}
-
-extension SharedDescriptor {
-    /// Any open descriptor: a daemon may have closed its standard input.
-    fileprivate static func standardInputOrNull() throws(Errno) -> SharedDescriptor {
-        try open("/dev/null", .readOnly)
     }
 }

@@ -65,10 +65,6 @@ package final class SharedDescriptor: Sendable {
     package func statusFlags() throws(Errno) -> OpenFlags {
         OpenFlags(rawValue: try checked(linux_status_flags(raw)))
     }
-    /// Changes O_NONBLOCK, O_APPEND, O_DIRECT, O_NOATIME (`F_SETFL`).
-    package func setStatusFlags(_ flags: OpenFlags) throws(Errno) {
-        try succeed(linux_set_status_flags(raw, flags.rawValue))
-    }
     /// The kernel's present path of the object, any bytes; " (deleted)" behind it when it has none.
     package func path() throws(Errno) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 4096)

@@ -16,7 +16,8 @@ package enum ExitStatus: Hashable, Sendable {
     }
 }
 
-/// A program to start. Only 0, 1, 2 and the mapped descriptors are open in it; no signal is blocked, and none is ignored but for `restoredSignals`.
+/// A program to start. Only 0, 1, 2 and the mapped descriptors are open in it; no signal is blocked, and of the signals that this process ignores,
+/// `restoredSignals` are not ignored in it.
 package struct Spawn: Sendable {
     /// A path, or a name searched in PATH. Any bytes.
     package var program: [UInt8]

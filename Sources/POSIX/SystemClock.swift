@@ -13,10 +13,6 @@ package enum SystemClock {
         unsafe linux_realtime(&time.seconds, &time.nanoseconds)
         return time
     }
-    /// Processor time of the calling thread.
-    package static var threadTime: UInt64 { linux_thread_cpu_time() }
-    /// Processor time of the process.
-    package static var processTime: UInt64 { linux_process_cpu_time() }
     /// Sleeps; less when a signal handler runs.
     package static func sleep(nanoseconds: UInt64) { _ = linux_sleep(nanoseconds) }
 }

@@ -45,8 +45,6 @@ package struct Thread: Sendable {
     }
     /// Lets other threads of this CPU go first.
     package static func yield() { linux_thread_yield() }
-    /// Names the calling thread, 15 bytes.
-    package static func setCurrentName(_ name: String) { unsafe linux_thread_set_name(name) }
 }
 
 /// Carries the closure across the C boundary.

@@ -7,8 +7,8 @@ import Testing
 @testable import FUSE
 
 @Suite struct KernelRequestTests {
-    private func isHeavy(_ request: [UInt8]) -> Bool {
-        request.withUnsafeBytes { KernelRequest($0.baseAddress!, count: $0.count).isHeavy }
+    private func isTransfer(_ request: [UInt8]) -> Bool {
+        request.withUnsafeBytes { KernelRequest($0.baseAddress!, count: $0.count).isTransfer }
     }
     private func killsPrivileges(_ request: [UInt8]) -> Bool {
         request.withUnsafeBytes { KernelRequest($0.baseAddress!, count: $0.count).killsPrivileges }
@@ -27,14 +27,14 @@ import Testing
     }
 
     @Test func largeTransfersAreHeavy() {
-        #expect(!isHeavy(read(4096)))
-        #expect(!isHeavy(read(131_071)))
-        #expect(isHeavy(read(131_072)))
-        #expect(!isHeavy(write(4096)))
-        #expect(isHeavy(write(131_072)))
-        for operation in [FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE] { #expect(isHeavy(rawRequest(operation, argument: []))) }
+        #expect(!isTransfer(read(4096)))
+        #expect(!isTransfer(read(131_071)))
+        #expect(isTransfer(read(131_072)))
+        #expect(!isTransfer(write(4096)))
+        #expect(isTransfer(write(131_072)))
+        for operation in [FUSE_COPY_FILE_RANGE, FUSE_FALLOCATE] { #expect(isTransfer(rawRequest(operation, argument: []))) }
         for operation in [FUSE_LOOKUP, FUSE_GETATTR, FUSE_FLUSH, FUSE_RELEASE, FUSE_CREATE, FUSE_READDIRPLUS] {
-            #expect(!isHeavy(rawRequest(operation, argument: [])))
+            #expect(!isTransfer(rawRequest(operation, argument: [])))
         }
     }
 
@@ -66,7 +66,7 @@ import Testing
 
     @Test(arguments: 0..<80) func aShortRequestIsReadWithinItsEnd(count: Int) {
         let request = Array(read(1 << 20).prefix(count))
-        #expect(isHeavy(request) == (count >= 40 + 20))
+        #expect(isTransfer(request) == (count >= 40 + 20))
         #expect(!killsPrivileges(request))
     }
 }

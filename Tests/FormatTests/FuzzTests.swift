@@ -102,7 +102,7 @@ private enum Parser: String, CaseIterable {
             }
         case .nameForm:
             return Target(samples: try Self.names(names, parent).map(\.name)) { input, _, _ in
-                let form = NameCipher.classify(input.span)
+                let form = BackingNameForm(input.span)
                 return input.count > 255 && form != .foreign ? "too long a name has a form" : nil
             }
         case .name:

@@ -129,10 +129,10 @@ struct KnownAnswerTests {
             let content = known.sideContent.map { [UInt8](text: $0) } ?? []
             let opened = try cipher.openName(name.backingName.span, longContent: content.isEmpty ? nil : content.span, in: parent)
             #expect(opened.plain.hex == known.plain && opened.directoryID == own)
-            let form = NameCipher.classify(name.backingName.span)
+            let form = BackingNameForm(name.backingName.span)
             #expect(form.directoryID == own && (form.longNameHash != nil) == name.isLong)
             #expect(form.longNameHash?.sideName.text == known.sideName)
-            if let side = name.side { #expect(NameCipher.classify(side.name.span) == form.longNameHash.map { .side($0) }) }
+            if let side = name.side { #expect(BackingNameForm(side.name.span) == form.longNameHash.map { .side($0) }) }
         }
     }
 

@@ -35,7 +35,7 @@ struct NameTests {
         let hash = Base64URL.encode([UInt8](repeating: 0xfb, count: 32).span).text
         let id = try DirectoryID.random(), idText = Base64URL.encode(id.bytes.span).text
         let sealed = Base64URL.encode([UInt8](repeating: 0xfe, count: 17).span).text
-        func form(_ text: String) -> BackingNameForm { NameCipher.classify([UInt8](text: text).span) }
+        func form(_ text: String) -> BackingNameForm { BackingNameForm([UInt8](text: text).span) }
         #expect(form(sealed) == .file && sealed.count == 23)
         #expect(form(sealed + "." + idText) == .directory(id))
         #expect(form(".envelopefs") == .reserved)

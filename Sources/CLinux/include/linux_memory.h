@@ -9,7 +9,6 @@ void linux_pages_destroy(void *pages);
 void *linux_scratch_push(size_t count);
 // Gives back the buffer of the last push of this thread.
 void linux_scratch_pop(void);
-int linux_scratch_depth(void);
 // Lets the kernel take the pages of this thread's buffers that are not in use. They read as zeros then.
 void linux_scratch_give_back(void);
 // How many pools malloc divides among the threads, at most. Pieces from 256 KiB on are mapped alone from then on, so that freeing them gives them back;

@@ -12,7 +12,6 @@ int linux_unlinkat(int directory, const uint8_t *name, int is_directory);
 int linux_linkat(int from, const uint8_t *name, int to, const uint8_t *new_name);
 int linux_link_descriptor(int descriptor, int to, const uint8_t *new_name);
 int linux_renameat2(int from, const uint8_t *name, int to, const uint8_t *new_name, uint32_t flags);
-int linux_faccessat(int directory, const uint8_t *name, int mode);
 
 int linux_fchmodat(int directory, const uint8_t *name, uint32_t mode);
 int linux_fchmod(int descriptor, uint32_t mode);
@@ -27,6 +26,4 @@ int linux_utimensat(int directory, const uint8_t *name, linux_times times);
 int linux_futimens(int descriptor, linux_times times);
 
 int linux_realpath(const uint8_t *path, uint8_t *buffer /* 4096 */);
-int linux_chdir(const uint8_t *path);
-long linux_getcwd(uint8_t *buffer, size_t size);
 #endif

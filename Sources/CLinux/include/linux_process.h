@@ -12,9 +12,7 @@ uint32_t linux_group(void);
 uint32_t linux_effective_group(void);
 int linux_groups(uint32_t *groups, int count);
 int linux_set_dumpable(int is_dumpable);
-int linux_new_session(void);
 uint32_t linux_set_umask(uint32_t mask);
-int linux_unshare_mounts(int with_user_namespace);
 int linux_unmount(const uint8_t *path, int is_lazy, int is_forced);
 
 // resource: LINUX_RLIMIT_*. Values are UINT64_MAX where unlimited.
@@ -24,8 +22,6 @@ int linux_set_limit(int resource, uint64_t soft, uint64_t hard);
 uint64_t linux_monotonic(void);
 uint64_t linux_monotonic_coarse(void);
 void linux_realtime(int64_t *seconds, int32_t *nanoseconds);
-uint64_t linux_thread_cpu_time(void);
-uint64_t linux_process_cpu_time(void);
 int linux_sleep(uint64_t nanoseconds);  // -EINTR when a signal handler ran
 
 // Signal sets: bit N-1 is signal N.

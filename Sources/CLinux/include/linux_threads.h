@@ -8,7 +8,6 @@ int linux_thread_start(void (*body)(void *), void *context, size_t stack_size, c
 int linux_thread_join(uint64_t thread);
 int linux_thread_detach(uint64_t thread);
 int linux_thread_id(void);
-void linux_thread_set_name(const char *name);
 int linux_thread_set_cpu(int thread_id, int cpu);  // cpu < 0: every CPU the process may use
 int linux_thread_cpu(void);
 int linux_thread_set_idle(int is_idle);

@@ -27,8 +27,7 @@ func answerSetAttributes(
         let inode = try service.inode(node)
         var change = unsafe StatusChange(values.pointee, mask: mask)
         try service.clearPrivileges(of: inode, in: &change)
-        let file = unsafe information == nil ? nil : try Handles.file(information)
-        let status = try service.vault.setStatus(of: inode, change, file: file, caller: request.caller)
+        let status = try service.vault.setStatus(of: inode, change, caller: request.caller)
         request.reply(attributes: status, lifetime: service.lifetime(of: inode, status))
     } catch {
         request.fail(error)

@@ -60,7 +60,7 @@ func answerCreate(
         // The file was made by somebody else meanwhile: it may have content.
         if granted.flags & O_TRUNC != 0 && found.status.size > 0 {
             do throws(Errno) {
-                try service.truncate(found.inode, file, request.caller)
+                try service.truncate(found.inode, request.caller)
             } catch {
                 file.release()
                 service.vault.forget(found.inode, 1)

@@ -15,7 +15,7 @@ func answerOpen(_ handle: fuse_req_t?, _ node: fuse_ino_t, _ information: FileIn
         let file = try service.vault.open(inode, writable: granted.flags & O_ACCMODE != O_RDONLY)
         if granted.flags & O_TRUNC != 0 {
             do throws(Errno) {
-                try service.truncate(inode, file, request.caller)
+                try service.truncate(inode, request.caller)
             } catch {
                 file.release()
                 throw error
@@ -81,11 +81,11 @@ extension Service {
     }
 
     /// O_TRUNC inside OPEN (ATOMIC_O_TRUNC): one request less than the kernel's own OPEN and SETATTR, with the same effect.
-    func truncate(_ inode: Inode, _ file: OpenFile, _ caller: Caller) throws(Errno) {
+    func truncate(_ inode: Inode, _ caller: Caller) throws(Errno) {
         var change = StatusChange()
         change.size = 0
         change.modification = .now
         try clearPrivileges(of: inode, in: &change)
-        _ = try vault.setStatus(of: inode, change, file: file, caller: caller)
+        _ = try vault.setStatus(of: inode, change, caller: caller)
     }
 }

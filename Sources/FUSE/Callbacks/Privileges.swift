@@ -21,10 +21,7 @@ extension Service {
     /// Clears set-id bits before a write, where the kernel asks for it.
     func clearPrivilegesBeforeWrite(of node: fuse_ino_t, _ caller: Caller) throws(Errno) {
         guard clearsPrivileges.load(ordering: .relaxed), Worker.killsPrivileges else { return }
-        let inode = try inode(node)
-        var change = StatusChange()
-        try clearPrivileges(of: inode, in: &change)
-        if change.mode != nil { _ = try vault.setStatus(of: inode, change, file: nil, caller: caller) }
+        try changeMode(of: node, caller, Self.withoutPrivileges)
     }
 
     /// Clears set-id bits before a change of content for which the kernel cannot ask (FALLOCATE and COPY_FILE_RANGE have no flag for it):
@@ -47,7 +44,7 @@ extension Service {
         if new == mode { return }
         var change = StatusChange()
         change.mode = new & 0o7777
-        _ = try vault.setStatus(of: inode, change, file: nil, caller: caller)
+        _ = try vault.setStatus(of: inode, change, caller: caller)
     }
 
     /// A mode after a write by someone without special rights: no set-user-id; no set-group-id where the group may execute

@@ -22,7 +22,7 @@ import Synchronization
     let watchBell = Doorbell()
     let wakefulness: Wakefulness
     private let askers = Askers()
-    /// Heavy requests that are being served and keep a CPU busy.
+    /// Requests that move content (`KernelRequest.isTransfer`), are being served and keep a CPU busy.
     private let transfers = Atomic<Int>(0)
     private let state = Mutex(State())
 
@@ -198,7 +198,8 @@ import Synchronization
                 streak = hadToWait ? 0 : streak + 1
                 let request = worker.received(count)
                 if request.isWaitedFor { askers.note(request.asker.processID) }
-                let isHeavy = isHeavy(request)
+                let isTransfer = request.isTransfer
+                let isHeavy = isTransfer || isSlowSynchronization(request)
                 if isHeavy {
                     wakefulness.noteHeavy()
                     if request.isSynchronization || transfers.load(ordering: .relaxed) < options.mostTransfers { relieve(worker) }
@@ -213,7 +214,7 @@ import Synchronization
                         reinforce()
                     }
                 }
-                guard serve(worker, request, count) else { return }
+                guard serve(worker, request, count, isTransfer: isTransfer) else { return }
                 if isHeavy { worker.isBusy.store(false, ordering: .relaxed) }
             case .quiet:
                 streak = 0
@@ -229,16 +230,16 @@ import Synchronization
     private let synchronizing = Atomic<UInt64>(RequestLoop.longSynchronization * 4)
     private static let longSynchronization: UInt64 = 100_000
 
-    private func isHeavy(_ request: KernelRequest) -> Bool {
-        guard request.isSynchronization else { return request.isHeavy }
+    private func isSlowSynchronization(_ request: KernelRequest) -> Bool {
+        guard request.isSynchronization else { return false }
         // Programs in a container with process numbers of its own cannot be told apart.
         let isAlone = request.isWaitedFor && askers.areOne()
         return synchronizing.load(ordering: .relaxed) > Self.longSynchronization && !isAlone
     }
 
     /// - Returns: whether the session goes on.
-    private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int) -> Bool {
-        if request.isHeavy {
+    private func serve(_ worker: Worker, _ request: KernelRequest, _ count: Int, isTransfer: Bool) -> Bool {
+        if isTransfer {
             transfers.add(1, ordering: .relaxed)
             defer { transfers.subtract(1, ordering: .relaxed) }
             return serveUntimed(worker, request, count)

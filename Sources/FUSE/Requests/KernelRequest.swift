@@ -47,8 +47,8 @@ import Glibc
     /// Whether it makes something durable, which takes microseconds on one disk and milliseconds on another.
     var isSynchronization: Bool { operation == FUSE_FSYNC || operation == FUSE_FSYNCDIR }
 
-    /// Whether serving it is likely to take longer than to wake another thread, which then reads the next request.
-    var isHeavy: Bool {
+    /// Whether it moves so much content that serving it is likely to take longer than to wake another thread, which then reads the next request.
+    var isTransfer: Bool {
         switch operation {
         case FUSE_READ: Int(argument(\fuse_read_in.size) ?? 0) >= Self.heavyTransfer
         case FUSE_WRITE: count >= Self.heavyTransfer

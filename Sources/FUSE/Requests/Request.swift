@@ -21,9 +21,8 @@ import POSIX
 
     /// Who asks.
     var caller: Caller {
-        guard let context = unsafe fuse_req_ctx(handle) else { return Caller(userID: 0, groupID: 0, processID: 0, umask: 0) }
-        return unsafe Caller(
-            userID: context.pointee.uid, groupID: context.pointee.gid, processID: context.pointee.pid, umask: context.pointee.umask)
+        guard let context = unsafe fuse_req_ctx(handle) else { return Caller(userID: 0, groupID: 0, umask: 0) }
+        return unsafe Caller(userID: context.pointee.uid, groupID: context.pointee.gid, umask: context.pointee.umask)
     }
 
     // MARK: replies without content

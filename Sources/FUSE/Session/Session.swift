@@ -80,9 +80,6 @@ import Synchronization
     /// Requests served since the mount began: for noticing idleness.
     package var requestsServed: UInt64 { loop.served }
 
-    /// What was agreed on with the kernel, for status reports; nil before.
-    package var missingCapabilities: Capabilities? { service.agreement.withLock { $0?.missing } }
-
     /// Serves until the vault is unmounted: by anybody, or by SIGTERM, SIGINT or SIGHUP, which this thread takes.
     /// The three stay blocked in it, so that none ends the process while the vault is sealed afterwards.
     /// - Parameter ready: called once, when programs can use the mount.
@@ -208,7 +205,7 @@ import Synchronization
     /// A connection that was cut (`/sys/fs/fuse/connections/*/abort`) leaves its mount behind, where every access fails.
     private func removeDeadMount() {
         do throws(Errno) {
-            guard let mount = try MountTable.mount(at: Array(mountPoint.utf8)), mount.type == "fuse.envelopefs",
+            guard let mount = try MountTable.mount(at: Array(mountPoint.utf8)), mount.isVault,
                 mount.source == Array(service.options.fsname.utf8)
             else { return }
             service.logger.warning("the connection of \(mountPoint) was cut; the dead mount is removed")

@@ -44,7 +44,7 @@ struct NameScan {
         let stream = DirectoryStream(try vault.access.open(descriptor, [.readOnly, .directory]))
         while let entry = try stream.next() {
             if entry.name.isCurrentOrParent { continue }
-            let form = entry.name.withSpan { NameCipher.classify($0) }
+            let form = entry.name.withSpan { BackingNameForm($0) }
             if let hash = form.longNameHash { longNames.insert(hash) }
             switch form {
             case .side(let hash): sides.insert(hash)
@@ -160,7 +160,7 @@ struct NameScan {
         var count = 0
         while count < 256, let entry = try stream.next() {
             count += 1
-            switch entry.name.withSpan({ NameCipher.classify($0) }) {
+            switch entry.name.withSpan({ BackingNameForm($0) }) {
             case .directory, .longDirectory: if entry.kind == .directory { return true }
             case .file, .longFile: if entry.kind == .regular, (try? startsAsOurs(entry.name, in: directory)) == true { return true }
             default: continue

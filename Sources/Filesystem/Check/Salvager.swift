@@ -83,7 +83,7 @@ extension Salvager: VaultVisitor {
         // The root of the vault is the root of what is saved.
         guard let name = node.name, let parent = node.parent?.output ?? node.output else { return node }
         do throws(Errno) {
-            let made = try Self.finding(node.plain ?? name.bytes) { (name) throws(Errno) in try parent.makeDirectoryAt(name, mode: 0o700) }
+            let made = try Self.underFreeName(node.plain ?? name.bytes) { (name) throws(Errno) in try parent.makeDirectoryAt(name, mode: 0o700) }
             let output = try parent.openAt(made, [.pathOnly, .directory])
             return WalkNode(parent: node.parent, name: name, plain: node.plain, id: node.id, output: output)
         } catch {
@@ -107,7 +107,7 @@ extension Salvager: VaultVisitor {
             default:
                 count { $0.special += 1 }
                 // What a device or fifo is stands in its status alone.
-                _ = try Self.finding(entry.plain ?? entry.name.bytes) { (name) throws(Errno) in
+                _ = try Self.underFreeName(entry.plain ?? entry.name.bytes) { (name) throws(Errno) in
                     try output.makeNodeAt(name, mode: status.mode, device: status.specialDevice)
                 }
             }
@@ -143,7 +143,7 @@ extension Salvager: VaultVisitor {
             return tell(CheckFinding(kind: .damagedLink, path: paths.plain, backing: paths.backing, detail: "its target does not open: \(error)"))
         }
         let target = plain
-        _ = try Self.finding(entry.plain ?? entry.name.bytes) { (name) throws(Errno) in
+        _ = try Self.underFreeName(entry.plain ?? entry.name.bytes) { (name) throws(Errno) in
             let bytes = target
             try output.makeSymbolicLinkAt(name, target: bytes.span)
         }
@@ -151,7 +151,7 @@ extension Salvager: VaultVisitor {
 
     /// Makes something under `wanted`, or where that is taken (doubled names) under the name with a number behind.
     /// - Returns: the name.
-    static func finding(_ wanted: [UInt8], _ make: (FileName) throws(Errno) -> Void) throws(Errno) -> FileName {
+    static func underFreeName(_ wanted: [UInt8], _ make: (FileName) throws(Errno) -> Void) throws(Errno) -> FileName {
         var number = 1
         while true {
             let suffix = number == 1 ? [] : Array(".salvaged-\(number)".utf8)

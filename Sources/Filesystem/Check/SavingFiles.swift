@@ -21,7 +21,7 @@ extension Salvager {
         let expected = try expectedSize(of: content, isRefused: !reasons.isEmpty)
         var created: SharedDescriptor?
         let plain = entry.plain ?? entry.name.bytes
-        _ = try Self.finding(plain) { (name) throws(Errno) in created = try output.openAt(name, [.readWrite, .create, .exclusive], mode: 0o600) }
+        _ = try Self.underFreeName(plain) { (name) throws(Errno) in created = try output.openAt(name, [.readWrite, .create, .exclusive], mode: 0o600) }
         guard let created else { return }
         let lost = try copy(content, to: created, expected: expected, worker)
         try finish(created, status, file, content)

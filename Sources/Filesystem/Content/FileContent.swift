@@ -36,9 +36,9 @@ package final class FileContent: @unchecked Sendable {
     /// How the file's head comes to disk in the running operation.
     var head = Head.onDisk
     var record = Record()
-    /// The slots may name, as previous, the entry that matches the block (format.md, RECOVER).
+    /// The slots may name, as previous, the entry that matches the block (Docs/FORMAT.md, RECOVER).
     var isRecovering = false
-    /// UNFINISHED: a power cut may have left what does not open (format.md, 5.2).
+    /// UNFINISHED: a power cut may have left what does not open (Docs/FORMAT.md, 5.2).
     var isUnfinished = false
     /// All-zero slots inside the content are holes, not damage.
     var mayHaveHoles = false
@@ -48,9 +48,9 @@ package final class FileContent: @unchecked Sendable {
     var isUnknown = false
     /// The backing file is longer than its content needs, after a crash or an error.
     var isLengthDue = false
-    /// Read again after a record failed to reach the journal.
+    /// Read again after an error, under a journal: the next change first does what opening does.
     var isSettlingDue = false
-    /// It was so when it was opened: its length did not tell the size.
+    /// An inline or empty file, behind whose content bytes stood when it was read: its length did not tell the size.
     var wasLonger = false
     /// Whether set-id bits are kept by a caller, and the capability.
     var isKeepingSetID = false

@@ -173,6 +173,32 @@ extension FileContent {
         }
     }
 
+    // MARK: reading again after an error
+
+    /// After an error that left open what is on disk, and reading it again failed too: tries once more, the disk may be well again.
+    func loadIfUnknown() throws(Errno) {
+        guard mayBeUnknown.load(ordering: .acquiring) else { return }
+        try lock.withWriteLock { () throws(Errno) in
+            guard isUnknown else { return }
+            if isResting.load(ordering: .relaxed) { try wake() }
+            try load()
+            publish()
+        }
+    }
+
+    /// After an error that leaves open what is on disk: reads it again, as at open.
+    func loadAgain() {
+        isUnknown = true
+        do throws(Errno) {
+            try load()
+            // With a journal the next change does that: here one may just have failed to be recorded.
+            if backing.isJournalled { isSettlingDue = true } else { try finishUnfinished() }
+        } catch {
+            context.log.failed("reading \(label) again after a failed write", error)
+            context.noteUnfinished()
+        }
+    }
+
     // MARK: reopening while the sealer waits
 
     /// The last handle is gone: forgets the content keys, so that the next use has to unwrap the data key again.

@@ -151,8 +151,7 @@ package final class Sealer: Sendable {
             // Asked for now: a checkpoint must wait for no content's lock, whose holder may wait for the checkpoint.
             guard let any = prepared.first?.0.content.descriptor else { return isComplete }
             do throws(Errno) {
-                let sync = { () throws(Errno) in try any.syncFilesystem() }
-                if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }
+                try context.checkpoint { () throws(Errno) in try any.syncFilesystem() }
             } catch {
                 for (waiting, _) in prepared { report(waiting, error) }
                 return false

@@ -17,8 +17,8 @@ struct InodeKey: Hashable, Sendable {
 
 /// One object of a mounted vault. The kernel's node id is its address; it lives while the kernel counts look-ups of it.
 ///
-/// Lock order: `Directory.mutation` (two: by address) → `whereabouts` (child before parent; two of one rename: by address)
-/// → `RegularFile.use` → a content's own locks → `InodeTable`.
+/// Lock order: `Directory.mutation` (two: by address) → `whereabouts` (child before parent; two of one rename in the order of the code: the kernel holds both
+/// objects meanwhile) → `RegularFile.use` → a content's own locks → `InodeTable`.
 package final class Inode: DescriptorHolder {
     let key: InodeKey
     let role: Role

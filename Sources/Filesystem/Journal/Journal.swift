@@ -40,10 +40,15 @@ final class Journal: Sendable {
             waiting[ObjectIdentifier(file)] = pages > 0 ? (file, pages) : nil
         }
     }
+    /// What stands in one of the files: records up to `last`.
+    private struct Records {
+        let file: SharedDescriptor
+        let last: UInt64
+    }
     private let state = Mutex(State())
     private let syncing = Mutex<Void>(())
-    /// What a checkpoint has begun and not ended, because a sync failed: the records in this file still count, up to this one.
-    private let checkpointing = Mutex<(file: SharedDescriptor, last: UInt64)?>(nil)
+    /// What a checkpoint has begun and not ended, because a sync failed: these records still count.
+    private let checkpointing = Mutex<Records?>(nil)
     /// Files with records that count, whose content has gone: what was to be sealed and could not be.
     private let kept = Mutex<[InodeKey: FileProtection]>([:])
     private let synced = Atomic<UInt64>(0)
@@ -96,21 +101,21 @@ final class Journal: Sendable {
     /// - Throws: `ENOSPC` and other errors of writing, after which the record does not count; `EIO` once a sync of the journal has failed.
     func append(_ record: inout JournalRecord, for file: FileProtection) throws(Errno) {
         while true {
-            let end = try state.withLock { (state: inout State) throws(Errno) -> UInt64 in
+            let waitingPages = try state.withLock { (state: inout State) throws(Errno) -> Int? in
                 if let failure = state.failure { throw failure }
-                guard try makeRoom(for: record.size, &state) else { return .max }
+                guard try makeRoom(for: record.size, &state) else { return nil }
                 record.sequence = state.sequence
                 let gaps = try file.gaps(of: record)
                 try write(record, &state)
                 state.sequence += 1
                 state.note(file, pages: file.adopt(record, gaps))
-                return UInt64(state.waitingPages)
+                return state.waitingPages
             }
-            if end == .max {
+            guard let waitingPages else {
                 try checkpoint { [directory] () throws(Errno) in try directory.syncFilesystem() }
                 continue
             }
-            if end > Self.waitingLimit { try flush(upTo: record.sequence, for: file) }
+            if waitingPages > Self.waitingLimit { try flush(upTo: record.sequence, for: file) }
             return
         }
     }
@@ -163,18 +168,23 @@ final class Journal: Sendable {
 
     /// With `syncing` held.
     private func synchronize() throws(Errno) {
-        let (file, target) = try state.withLock { (state: inout State) throws(Errno) -> (SharedDescriptor, UInt64) in
+        let records = try state.withLock { (state: inout State) throws(Errno) -> Records in
             if let failure = state.failure { throw failure }
             guard state.files.count == 2 else { throw .ioError }
-            return (state.files[state.current], state.sequence - 1)
+            return Records(file: state.files[state.current], last: state.sequence - 1)
         }
+        try makeDurable(records) { fail($0) }
+    }
+
+    /// With `syncing` held. `failed` hears of a failure before it is thrown: a caller that holds `state` notes it there himself.
+    private func makeDurable(_ records: Records, failed: (Errno) -> Void) throws(Errno) {
         do throws(Errno) {
-            try file.synchronizeData()
+            try records.file.synchronizeData()
         } catch {
-            fail(error)
+            failed(error)
             throw error
         }
-        raise(synced, to: target)
+        raise(synced, to: records.last)
     }
 
     /// After a failed sync the kernel may have dropped what it could not write: a second one would say that all is well.
@@ -221,7 +231,7 @@ final class Journal: Sendable {
     /// - Throws: what kept a change from being made; the records stay then.
     /// - Parameter sync: takes no content's lock.
     func checkpoint(_ sync: () throws(Errno) -> Void) throws(Errno) {
-        try checkpointing.withLock { (begun: inout (file: SharedDescriptor, last: UInt64)?) throws(Errno) in
+        try checkpointing.withLock { (begun: inout Records?) throws(Errno) in
             if begun != nil { try finish(&begun, sync) }
             begun = try turnOver()
             if begun == nil { return try sync() }
@@ -229,55 +239,34 @@ final class Journal: Sendable {
         }
     }
 
-    private func finish(_ begun: inout (file: SharedDescriptor, last: UInt64)?, _ sync: () throws(Errno) -> Void) throws(Errno) {
-        guard let (file, last) = begun else { return }
+    private func finish(_ begun: inout Records?, _ sync: () throws(Errno) -> Void) throws(Errno) {
+        guard let records = begun else { return }
         try sync()
-        try invalidate(file)
-        raise(released, to: last)
+        try invalidate(records.file)
+        raise(released, to: records.last)
         begun = nil
         kept.withLock { $0 = $0.filter { $0.value.isLive || $0.value.isPending } }
     }
 
-    // MARK: files that nobody has open
-
-    /// Keeps what is known of a file whose content goes while records of it count, for the one who opens it next.
-    func keep(_ file: FileProtection) {
-        guard file.isLive || file.isPending, let status = try? file.file.status() else { return }
-        // Nobody notes any more what becomes of it.
-        file.mayHaveCapability.store(true, ordering: .releasing)
-        kept.withLock { $0[InodeKey(status)] = file }
-    }
-
-    /// What `keep` was given of the file behind `descriptor`. As long as it stands here its own descriptor is open, so that no other file has its number.
-    func kept(_ descriptor: SharedDescriptor) throws(Errno) -> FileProtection? {
-        if kept.withLock({ $0.isEmpty }) { return nil }
-        let key = InodeKey(try descriptor.status())
-        return kept.withLock { $0[key] }
-    }
-
     /// Makes everything so far durable in the journal, makes all changes, and begins the other file. Nil when there is no record that counts.
-    private func turnOver() throws(Errno) -> (file: SharedDescriptor, last: UInt64)? {
+    private func turnOver() throws(Errno) -> Records? {
         try syncing.withLock { (_: inout Void) throws(Errno) in
-            try state.withLock { (state: inout State) throws(Errno) -> (SharedDescriptor, UInt64)? in
+            try state.withLock { (state: inout State) throws(Errno) -> Records? in
                 if let failure = state.failure { throw failure }
                 guard state.end > 0, state.files.count == 2 else { return nil }
-                let file = state.files[state.current], last = state.sequence - 1
-                if synced.load(ordering: .acquiring) < last {
-                    do throws(Errno) {
-                        try file.synchronizeData()
-                    } catch {
+                let records = Records(file: state.files[state.current], last: state.sequence - 1)
+                if synced.load(ordering: .acquiring) < records.last {
+                    try makeDurable(records) { error in
                         state.failure = error
                         sayFailed(error)
-                        throw error
                     }
-                    raise(synced, to: last)
                 }
-                for (file, _) in state.waiting.values { try file.apply(upTo: last) }
+                for (file, _) in state.waiting.values { try file.apply(upTo: records.last) }
                 state.waiting = [:]
                 state.waitingPages = 0
                 state.current = 1 - state.current
                 state.end = 0
-                return (file, last)
+                return records
             }
         }
     }
@@ -299,5 +288,22 @@ final class Journal: Sendable {
             state.cipher?.wipe()
             state.cipher = nil
         }
+    }
+
+    // MARK: files that nobody has open
+
+    /// Keeps what is known of a file whose content goes while records of it count, for the one who opens it next.
+    func keep(_ file: FileProtection) {
+        guard file.isLive || file.isPending, let status = try? file.file.status() else { return }
+        // Nobody notes any more what becomes of it.
+        file.mayHaveCapability.store(true, ordering: .releasing)
+        kept.withLock { $0[InodeKey(status)] = file }
+    }
+
+    /// What `keep` was given of the file behind `descriptor`. As long as it stands here its own descriptor is open, so that no other file has its number.
+    func kept(_ descriptor: SharedDescriptor) throws(Errno) -> FileProtection? {
+        if kept.withLock({ $0.isEmpty }) { return nil }
+        let key = InodeKey(try descriptor.status())
+        return kept.withLock { $0[key] }
     }
 }

@@ -28,7 +28,7 @@ extension Vault {
         let stream = DirectoryStream(readable)
         var index = SubdirectoryIndex()
         while let entry = try stream.next() {
-            let form = entry.name.withSpan { NameCipher.classify($0) }
+            let form = entry.name.withSpan { BackingNameForm($0) }
             switch form {
             case .directory, .longDirectory: break
             default: continue
@@ -102,7 +102,7 @@ extension Vault {
                 guard index.hidesDoubles else { return }
                 let stream = DirectoryStream(try access.open(descriptor, [.readOnly, .directory]))
                 while let entry = try stream.next() {
-                    let form = entry.name.withSpan { NameCipher.classify($0) }
+                    let form = entry.name.withSpan { BackingNameForm($0) }
                     guard form.directoryID != nil, index.plainName(of: entry.name) == nil,
                         let opened = try openName(entry.name, form, in: directory, descriptor), index[opened.plain] != nil
                     else { continue }
@@ -126,7 +126,7 @@ extension Vault {
         let stream = DirectoryStream(try access.open(descriptor, [.readOnly, .directory]))
         while let entry = try stream.next() {
             if entry.name.isCurrentOrParent { continue }
-            switch entry.name.withSpan({ NameCipher.classify($0) }) {
+            switch entry.name.withSpan({ BackingNameForm($0) }) {
             case .side: continue
             default: return false
             }

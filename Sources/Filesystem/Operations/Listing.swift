@@ -142,7 +142,7 @@ package final class OpenDirectory: Sendable {
     /// The plain name of a backing entry; nil when it is not shown.
     private func shown(_ entry: DirectoryEntry, _ gap: inout Errno?) throws(Errno) -> (plain: [UInt8], id: DirectoryID?)? {
         if entry.name.isCurrentOrParent { return (entry.name.bytes, nil) }
-        let form = entry.name.withSpan { NameCipher.classify($0) }
+        let form = entry.name.withSpan { BackingNameForm($0) }
         switch form {
         case .side, .reserved: return nil
         case .directory(let id), .longDirectory(_, let id):

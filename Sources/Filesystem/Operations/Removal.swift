@@ -78,7 +78,7 @@ extension Vault {
     private func removeOrphanedSides(in directory: SharedDescriptor) throws(Errno) {
         let stream = DirectoryStream(try access.open(directory, [.readOnly, .directory]))
         while let entry = try stream.next() {
-            guard case .side = entry.name.withSpan({ NameCipher.classify($0) }) else { continue }
+            guard case .side = entry.name.withSpan({ BackingNameForm($0) }) else { continue }
             try access.through(directory) { () throws(Errno) in try directory.unlinkAt(entry.name) }
         }
     }

@@ -60,11 +60,8 @@ extension Vault {
     }
 
     /// Changes what `change` names, in the order of the kernel: size, owner, mode, times.
-    /// - Parameter file: the handle that the change came through, if any; the change is of the object all the same.
     /// - Returns: the status afterwards.
-    package func setStatus(
-        of inode: Inode, _ change: StatusChange, file: OpenFile?, caller: Caller
-    ) throws(Errno) -> FileStatus {
+    package func setStatus(of inode: Inode, _ change: StatusChange, caller: Caller) throws(Errno) -> FileStatus {
         try context.willChange()
         if change.isEmpty && change.isAskedFor { try requireMayClearSetID(of: inode, caller) }
         if let size = change.size { try setSize(of: inode, to: size) }

@@ -7,14 +7,12 @@ import POSIX
 package struct Caller: Sendable {
     package let userID: UInt32
     package let groupID: UInt32
-    package let processID: Int32
     /// The file-mode creation mask of the asking process; applied by the backing file system, which knows about default ACLs.
     package let umask: UInt32
 
-    package init(userID: UInt32, groupID: UInt32, processID: Int32, umask: UInt32) {
+    package init(userID: UInt32, groupID: UInt32, umask: UInt32) {
         self.userID = userID
         self.groupID = groupID
-        self.processID = processID
         self.umask = umask
     }
 }

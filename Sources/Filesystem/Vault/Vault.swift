@@ -136,8 +136,7 @@ package final class Vault: Sendable {
         // One that was found not clean is made clean, though there was nothing to change in it.
         guard context.isChanged || (!context.wasClean && !context.isReadOnly) else { return true }
         do throws(Errno) {
-            let sync = { [directory] () throws(Errno) in try directory.syncFilesystem() }
-            if let journal = context.journal { try journal.checkpoint(sync) } else { try sync() }
+            try context.checkpoint { [directory] () throws(Errno) in try directory.syncFilesystem() }
             guard !context.isUnfinished, context.wasClean || recovery.isComplete else { return false }
             try configuration.update(isClean: true, generation: context.keyring.generation)
             context.journal?.end()

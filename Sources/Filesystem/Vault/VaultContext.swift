@@ -7,7 +7,7 @@ import KeyManagement
 import POSIX
 import Synchronization
 
-/// Shared, immutable but for the two marks. The keyring is used, never owned: the hall opened it.
+/// Shared, immutable but for three marks: changed, unfinished, lengths are known. The keyring is used, never owned: the hall opened it.
 package final class VaultContext: Sendable {
     package let vaultID: VaultID
     package let keyring: Keyring
@@ -81,6 +81,11 @@ package final class VaultContext: Sendable {
     /// Whether a crash may have left first pages that nobody has marked yet.
     var mayBeTorn: Bool { !isShared && !lengthsTell }
     func noteLengthsTell() { lengthsAreKnown.store(true, ordering: .releasing) }
+
+    /// Makes every change durable by `sync`, which syncs the file system of the vault and takes no content's lock; no record of the journal counts any more then.
+    func checkpoint(_ sync: () throws(Errno) -> Void) throws(Errno) {
+        if let journal { try journal.checkpoint(sync) } else { try sync() }
+    }
 
     /// What the journal knows of the file behind `descriptor`, which is open for writing too if `isWritable`.
     func protection(of descriptor: SharedDescriptor, isWritable: Bool, _ label: FileLabel) throws(Errno) -> FileProtection? {

@@ -1,4 +1,4 @@
-// The vault's own directory: `vault.json` and `lock`.
+// The vault's own directory: `vault.json`, `lock` and the journal files.
 
 import Bytes
 import Format

@@ -106,23 +106,12 @@ package final class FileCipher: Sendable {
     private func open(
         _ kind: ContentKind, _ index: UInt64, _ entry: Entry, _ sealed: ByteSpan, limit: Int, into plain: inout MutableByteSpan
     ) throws(FormatError) {
-        let length = entry.length
-        guard length >= 1, length <= limit, sealed.count >= length, plain.count >= length else {
+        guard sealed.count >= entry.length, plain.count >= entry.length else {
             plain.zeroAll()
             throw .damaged
         }
-        plain.zero(length..<plain.count)
-        do throws(FormatError) {
-            let key = try keys.readingKey(kind, salt: entry.salt)
-            let associated = associatedData(index, length: length, salt: entry.salt)
-            var target = plain.slice(0, length)
-            do {
-                try key.open(sealed.slice(0, length), nonce: entry.nonce, authenticating: associated.span, tag: entry.tag, into: &target)
-            } catch { throw FormatError(using: error) }
-        } catch {
-            plain.zeroAll()
-            throw error
-        }
+        plain.copy(sealed.slice(0, entry.length))
+        try openInPlace(kind, index, entry, &plain, limit: limit)
     }
 
     private func openInPlace(

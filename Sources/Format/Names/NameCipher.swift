@@ -53,9 +53,6 @@ package final class NameCipher: Sendable {
         attributeValues = try VaultKeyTree.siv(vaultKey, VaultKeyLabel.attributeValues)
     }
 
-    /// What a name of a backing directory is, by its form alone. No cryptography.
-    package static func classify(_ backing: ByteSpan) -> BackingNameForm { BackingNameForm(backing) }
-
     /// The backing form of the plain name of something in `parent`. The same name gives the same form each time.
     package func sealName(_ plain: ByteSpan, kind: NameKind, in parent: DirectoryID) throws(FormatError) -> SealedName {
         guard plain.count <= Self.maximumNameSize else { throw .nameTooLong }

@@ -76,7 +76,7 @@ struct SafeTransaction {
         return try SecretRow.find(id, keys, in: database)
     }
 
-    /// The secret, also one that is to be deleted. Throws `notFound`.
+    /// The secret, also one that is to be destroyed. Throws `secretNotFound`.
     mutating func require(_ name: String) throws -> SecretRow {
         try SecretMetadata.check(name: name)
         guard let row = try find(keys.id(of: name)) else { throw KeyError.secretNotFound(name) }

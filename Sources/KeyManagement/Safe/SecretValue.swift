@@ -10,8 +10,6 @@ enum SecretValue {
     private static let nonce = InlineArray<12, UInt8>(repeating: 0)
     /// Sealed values tell their length in steps of this.
     private static let padding = 64
-    /// Of the greatest value: its size, padding, tag.
-    static let maximumSealedSize = (PasswordSafe.maximumValueSize + 4 + padding - 1) / padding * padding + AEADKey.tagSize
 
     /// What the wrapped data key is bound to.
     static func context(name: String, version: UInt32) throws(KeyError) -> EncryptionContext {

@@ -1,11 +1,7 @@
 // envelopefs info: what the disk says of a file or a vault.
 
 import ArgumentParser
-import Bytes
-import Cryptography
-import Format
 import KeyManagement
-import POSIX
 
 /// Prints headers and sizes; needs no secret unless seals are to be checked.
 struct InfoCommand: ParsableCommand {
@@ -40,32 +36,6 @@ struct InfoCommand: ParsableCommand {
         } else {
             let info = try FileInfo(at: place.path, keys)
             try json ? Console.json(info) : Console.table(info.rows)
-        }
-    }
-}
-
-/// The keys with which seals of a vault are checked from outside.
-struct SealChecking {
-    let keyring: Keyring
-    private let keystore: Keystore?
-
-    /// - Parameter keystore: whose audit log each use is written to; nil where nothing may be changed, in a proof.
-    init(_ keyring: Keyring, auditing keystore: Keystore?) {
-        self.keyring = keyring
-        self.keystore = keystore
-    }
-
-    /// What a wrapped key of a vault wraps. Throws as `Keyring.decrypt`.
-    func open(_ wrapped: ByteSpan, _ context: [(String, String)], of vault: VaultID) throws(KeyError) -> SecretBytes {
-        let uses = KeyUses.ofThisProgram()
-        defer { if let keystore { uses.end(in: keystore, subject: "vault/\(vault)") } }
-        do throws(KeyError) {
-            let opened = try keyring.decrypt(wrapped, context: EncryptionContext(context))
-            uses.note(.decrypt, wrapped)
-            return opened
-        } catch {
-            uses.note(.decrypt, wrapped, refused: error)
-            throw error
         }
     }
 }

@@ -69,8 +69,7 @@ enum VaultPlace {
         let names: [String]
         do throws(Errno) {
             guard try Paths.exists(path) else {
-                let parent = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
-                guard try Paths.status(parent.isEmpty ? "/" : parent).isDirectory else { throw .notDirectory }
+                guard try Paths.status(path.parentPath).isDirectory else { throw .notDirectory }
                 return true
             }
             guard try Paths.status(path).isDirectory else { throw .notDirectory }

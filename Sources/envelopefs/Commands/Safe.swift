@@ -175,15 +175,7 @@ struct SecretDetails: ParsableArguments {
     }
 
     private func tagPairs() throws(Failure) -> [String: String] {
-        var pairs: [String: String] = [:]
-        for tag in tags {
-            let parts = tag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, !parts[0].isEmpty, pairs[parts[0]] == nil else {
-                throw Failure(.usage, "'\(tag)' is not a tag, or is given twice", hint: "Write --tag KEY=VALUE.")
-            }
-            pairs[parts[0]] = parts[1]
-        }
-        return pairs
+        Dictionary(uniqueKeysWithValues: try Pairs.parse(tags, "tag", option: "--tag").map { ($0.name, $0.value) })
     }
 }
 

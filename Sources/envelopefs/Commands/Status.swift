@@ -1,6 +1,7 @@
 // envelopefs status: what is mounted, by whom.
 
 import ArgumentParser
+import FUSE
 import POSIX
 
 /// Lists the mounts of this mount namespace.
@@ -16,9 +17,7 @@ struct StatusCommand: ParsableCommand {
             try json ? Console.json(status) : Console.table(status.rows)
             return
         }
-        let mounts: [MountedFilesystem]
-        do throws(Errno) { mounts = try MountTable.current() } catch { throw Failure("the list of mounts cannot be read", error) }
-        let all = mounts.filter { $0.type == "fuse.envelopefs" }.map { MountStatus($0) }
+        let all = try Mounts.all().filter(\.isVault).map { MountStatus($0) }
         if json { return try Console.json(all) }
         if all.isEmpty { Console.note("nothing is mounted") }
         for (index, status) in all.enumerated() {
@@ -51,12 +50,11 @@ struct MountStatus: Encodable {
         let configuration = (try? VaultFiles(at: vault))?.configuration.claimed
         vaultID = configuration?.vaultID.description
         defaultKey = configuration?.defaultKey.keyText
-        let words = mount.options.split(separator: ",") + mount.superOptions.split(separator: ",")
-        isReadOnly = words.contains("ro")
+        isReadOnly = mount.optionWords.contains("ro")
         let owner = VaultFiles.owner(of: vault)
         // Without a lock (a vault on a read-only disk) only the mount itself can say.
         isAlive = owner != nil || (try? MountPoint.ask(mountPoint)) != nil
-        userID = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
+        userID = mount.userID
         options = mount.options + "," + mount.superOptions
         counters = isAlive ? MountCounters(asking: mountPoint) : nil
         daemon = owner?.process ?? counters?.process

@@ -27,11 +27,10 @@ struct UnmountCommand: ParsableCommand {
 enum MountEnd {
     /// The mount at a path, found by its text: asking the file system might wait for a daemon that does not answer.
     static func find(_ given: String) throws(Failure) -> MountedFilesystem {
-        let mounts: [MountedFilesystem]
-        do throws(Errno) { mounts = try MountTable.current() } catch { throw Failure("the list of mounts cannot be read", error) }
+        let mounts = try Mounts.all()
         var candidates = [Array(given.absolutePath.utf8)]
         if let resolved = try? Paths.resolve(given) { candidates.append(resolved) }
-        guard let mount = mounts.last(where: { candidates.contains($0.mountPoint) }), mount.type == "fuse.envelopefs" else {
+        guard let mount = mounts.last(where: { candidates.contains($0.mountPoint) }), mount.isVault else {
             throw Failure(.notMounted, "no vault is mounted at \(given)", hint: "'envelopefs status' lists the mounts.")
         }
         return mount
@@ -75,9 +74,7 @@ enum MountEnd {
 
     /// `fusermount3` takes a mount away from nobody but its user, and says so as if it were in use.
     private static func requireOwn(_ mount: MountedFilesystem, _ path: String) throws(Failure) {
-        let words = mount.options.split(separator: ",") + mount.superOptions.split(separator: ",")
-        let user = words.first { $0.hasPrefix("user_id=") }.flatMap { UInt32($0.dropFirst(8)) }
-        guard let user, CurrentProcess.effectiveUserID != 0, user != CurrentProcess.userID else { return }
+        guard let user = mount.userID, CurrentProcess.effectiveUserID != 0, user != CurrentProcess.userID else { return }
         throw Failure(.permissionDenied, "\(path) was mounted by user \(user)", hint: "That user or root unmounts it.")
     }
 

@@ -36,7 +36,7 @@ struct BackingPlace {
 
     private static func mount(holding path: String) throws(Errno) -> MountedFilesystem? {
         let mounts = try MountTable.current().filter { path.isInside(String(decoding: $0.mountPoint, as: UTF8.self)) }
-        guard let nearest = mounts.max(by: { $0.mountPoint.count < $1.mountPoint.count }), nearest.type == "fuse.envelopefs" else { return nil }
+        guard let nearest = mounts.max(by: { $0.mountPoint.count < $1.mountPoint.count }), nearest.isVault else { return nil }
         return nearest
     }
 

@@ -30,11 +30,6 @@ struct WorkDirectory {
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 }
 
-extension String {
-    /// Of an absolute path.
-    var parentPath: String { lastIndex(of: "/").map { $0 == startIndex ? "/" : String(self[..<$0]) } ?? "." }
-}
-
 /// A keystore that was made of a backup.
 struct Restored {
     let header: BackupHeader

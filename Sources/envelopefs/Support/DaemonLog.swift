@@ -72,7 +72,7 @@ final class LogFile: Sendable {
     /// Opens a log for appending, with the directories above it; one that has grown large is begun anew first.
     static func open(_ path: String) throws(Failure) -> LogFile {
         do throws(Errno) {
-            if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try Paths.makeDirectories(String(path[..<slash]), mode: 0o700) }
+            try Paths.makeDirectories(path.parentPath, mode: 0o700)
             if let status = try? Paths.status(path), status.isRegular, status.size > greatestSize { try Paths.rename(path, to: path + ".1") }
             let file = try openFile(path)
             return LogFile(file, path: isFile(path, file) ? path : nil)

@@ -53,6 +53,31 @@ extension Failure {
         }
     }
 
+    /// Why a keystore could not be made, opened, read or written.
+    init(_ error: KeystoreError) {
+        var cause = error
+        if case .notMigrated(_, _, _, let why) = error { cause = why }
+        let reason: ExitReason =
+            switch cause {
+            case .notFound: .keystoreMissing
+            case .alreadyExists: .alreadyExists
+            case .newerVersion: .keystoreUnsupported
+            case .wrongPassphrase, .wrongRecoveryCode, .wrongSecret, .malformedRecoveryCode, .noSlot: .wrongSecret
+            case .noSuchSlot, .tooManySlots, .lastSlot, .openerSlot, .slotsWithoutSecret: .slotRefused
+            case .olderGeneration: .keystoreOlder
+            case .diskFull: .storageFull
+            case .readOnlyDisk: .storageReadOnly
+            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated, .badBackup: .keystoreUnreadable
+            case .auditBroken: .auditBroken
+            case .validation: .usage
+            case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .cryptography: .failure
+            }
+        let words = error.description
+        // The sentence before the semicolon says what; the rest what to try.
+        let parts = words.split(separator: ";", maxSplits: 1)
+        self.init(reason, parts.first.map(String.init) ?? words, hint: parts.count > 1 ? String(parts[1].drop { $0 == " " }) : "")
+    }
+
     /// Why a vault could not be made, opened or closed.
     init(_ error: VaultError, keystore: String) {
         switch error {

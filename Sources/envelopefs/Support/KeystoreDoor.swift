@@ -65,7 +65,7 @@ enum KeystoreDoor {
         if secret.kind == .recovery { throw Failure(.usage, "a new keystore needs a passphrase or a key file, not a recovery code") }
         try protect()
         do throws(Errno) {
-            if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try Paths.makeDirectories(String(path[..<slash]), mode: 0o700) }
+            try Paths.makeDirectories(path.parentPath, mode: 0o700)
         } catch {
             throw Failure("the directory of the keystore \(path) cannot be made", error)
         }
@@ -130,32 +130,5 @@ enum KeystoreDoor {
 
 
             """)
-    }
-}
-
-extension Failure {
-    /// Why a keystore could not be made, opened, read or written.
-    init(_ error: KeystoreError) {
-        var cause = error
-        if case .notMigrated(_, _, _, let why) = error { cause = why }
-        let reason: ExitReason =
-            switch cause {
-            case .notFound: .keystoreMissing
-            case .alreadyExists: .alreadyExists
-            case .newerVersion: .keystoreUnsupported
-            case .wrongPassphrase, .wrongRecoveryCode, .wrongSecret, .malformedRecoveryCode, .noSlot: .wrongSecret
-            case .noSuchSlot, .tooManySlots, .lastSlot, .openerSlot, .slotsWithoutSecret: .slotRefused
-            case .olderGeneration: .keystoreOlder
-            case .diskFull: .storageFull
-            case .readOnlyDisk: .storageReadOnly
-            case .notAKeystore, .damaged, .rowRefused, .rowsOfDifferentTimes, .excessiveParameters, .permissionDenied, .storage, .notMigrated, .badBackup: .keystoreUnreadable
-            case .auditBroken: .auditBroken
-            case .validation: .usage
-            case .noHardLinks, .recoveryCodeNotShown, .rootKeyRotated, .busy, .closed, .cryptography: .failure
-            }
-        let words = error.description
-        // The sentence before the semicolon says what; the rest what to try.
-        let parts = words.split(separator: ";", maxSplits: 1)
-        self.init(reason, parts.first.map(String.init) ?? words, hint: parts.count > 1 ? String(parts[1].drop { $0 == " " }) : "")
     }
 }

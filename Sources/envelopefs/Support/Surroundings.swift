@@ -31,6 +31,9 @@ extension String {
         return "/" + parts.joined(separator: "/")
     }
 
+    /// The directory that holds what an absolute path names.
+    var parentPath: String { lastIndex(of: "/").map { $0 == startIndex ? "/" : String(self[..<$0]) } ?? "." }
+
     /// Whether this path is `directory` or below it; both absolute.
     func isInside(_ directory: String) -> Bool {
         self == directory || directory == "/" || hasPrefix(directory + "/")

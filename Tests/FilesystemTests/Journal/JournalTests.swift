@@ -372,7 +372,7 @@ import Testing
         var owner = StatusChange()
         (owner.userID, owner.isAskedFor) = (scratch.caller.userID, true)
         let changes: [(String, () throws -> Void)] = [
-            ("owner", { _ = try scratch.vault.setStatus(of: inode, owner, file: nil, caller: scratch.caller) }),
+            ("owner", { _ = try scratch.vault.setStatus(of: inode, owner, caller: scratch.caller) }),
             ("sealed", { try scratch.vault.setAttribute(note.span, to: Array("x".utf8).span, flags: [], of: inode) }),
             ("passed through", { try scratch.vault.setAttribute(security.span, to: Array("x".utf8).span, flags: [], of: inode) }),
             ("removed", { try scratch.vault.removeAttribute(note.span, of: inode) }),

@@ -278,8 +278,8 @@ import Testing
         let inode = try scratch.makeFile("program", content: "x")
         var change = StatusChange()
         change.mode = 0o6755
-        #expect(try scratch.vault.setStatus(of: inode, change, file: nil, caller: scratch.caller).permissions == 0o6755)
-        #expect(try scratch.vault.setStatus(of: inode, StatusChange(), file: nil, caller: scratch.caller).permissions == 0o755)
+        #expect(try scratch.vault.setStatus(of: inode, change, caller: scratch.caller).permissions == 0o6755)
+        #expect(try scratch.vault.setStatus(of: inode, StatusChange(), caller: scratch.caller).permissions == 0o755)
     }
 
     @Test func aDirectoryThatTheKernelForgotIsFoundAgainFromItsFiles() throws {
@@ -309,7 +309,7 @@ import Testing
         var change = StatusChange()
         change.mode = 0o4600
         change.modification = .set(Timestamp(seconds: 9, nanoseconds: 1))
-        #expect(try vault.setStatus(of: fifo, change, file: nil, caller: scratch.caller).permissions == 0o4600)
+        #expect(try vault.setStatus(of: fifo, change, caller: scratch.caller).permissions == 0o4600)
         let after = try vault.status(of: fifo)
         #expect(after.mode == 0o014600)
         #expect(after.modificationTime == Timestamp(seconds: 9, nanoseconds: 1))

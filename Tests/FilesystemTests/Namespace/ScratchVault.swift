@@ -16,8 +16,7 @@ final class ScratchVault {
     let keyring: Keyring
     let key: KeyID
     private(set) var vault: Vault
-    let caller = Caller(
-        userID: CurrentProcess.effectiveUserID, groupID: CurrentProcess.effectiveGroupID, processID: CurrentProcess.id, umask: 0o022)
+    let caller = Caller(userID: CurrentProcess.effectiveUserID, groupID: CurrentProcess.effectiveGroupID, umask: 0o022)
 
     var backing: String { base + "/vault" }
 
