@@ -128,6 +128,12 @@ import Synchronization
         return mounts.last { $0.mountPoint == Array(mountPoint.utf8) }
     }
 
+    /// Whether it is certain that it is mounted nowhere in this mount namespace.
+    private var isGoneFromHere: Bool {
+        guard let device = device.withLock({ $0 }), let mounts = try? MountTable.current() else { return false }
+        return !mounts.contains { $0.device == device }
+    }
+
     private func waitForEvent() -> Events.Event {
         do throws(Errno) {
             return try events.next()
@@ -171,7 +177,7 @@ import Synchronization
 
     func endMount(_ signal: Signal, isFirst: Bool) {
         service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
-        guard isFirst || presentMount != nil else { return endElsewhere() }
+        if !isFirst && isGoneFromHere { return endElsewhere() }
         switch unmount(lazily: false) {
         case .unmounted: break
         case .failed(let error): service.logger.error("\(mountPoint) cannot be unmounted: \(error)")

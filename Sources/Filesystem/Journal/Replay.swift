@@ -26,8 +26,8 @@ struct Replay {
     /// Makes the changes in the files. To be done again from the start if it does not come to its end. Returns how many files there were.
     func write() throws(Errno) -> Int {
         var count = 0
-        for (id, file) in try find() {
-            guard let records = records[id] else { continue }
+        for (id, found) in try find() {
+            guard let records = records[id], let file = try open(found, id) else { continue }
             let writable = try access.open(file, .readWrite)
             let capability = KeptCapability(of: writable)
             defer { try? capability?.giveBack() }
@@ -57,7 +57,8 @@ struct Replay {
     /// The changes, to be laid over the files when they are read. Zeroed ranges need none: the slots before them say so.
     func overlays() throws(Errno) -> [InodeKey: Overlay] {
         var overlays: [InodeKey: Overlay] = [:]
-        for (id, file) in try find() {
+        for (id, found) in try find() {
+            guard let file = try open(found, id) else { continue }
             let readable = try access.open(file, .readOnly)
             var overlay = Overlay()
             for record in records[id] ?? [] {
@@ -80,15 +81,23 @@ struct Replay {
 
     // MARK: finding files
 
-    /// The files that the records are about, `O_PATH`; those that are not found were removed.
-    private func find() throws(Errno) -> [FileID: SharedDescriptor] {
-        var found: [FileID: SharedDescriptor] = [:]
+    /// Where a file is. Not the file itself: there may be more of them than may be open.
+    private struct Found {
+        let directory: SharedDescriptor
+        let name: FileName
+    }
+
+    private func open(_ found: Found, _ id: FileID) throws(Errno) -> SharedDescriptor? { try look(found.name, in: found.directory, for: [id])?.file }
+
+    /// The files that the records are about; those that are not found were removed.
+    private func find() throws(Errno) -> [FileID: Found] {
+        var found: [FileID: Found] = [:]
         let directories = try wantedDirectories()
         for (id, records) in records {
             for record in records.reversed() {
                 guard let name = Self.name(record.name), let directory = directories[record.directoryID] else { continue }
-                if let file = try look(name, in: directory, for: [id])?.file {
-                    found[id] = file
+                if try look(name, in: directory, for: [id]) != nil {
+                    found[id] = Found(directory: directory, name: name)
                     break
                 }
             }
@@ -97,7 +106,7 @@ struct Replay {
         if !missing.isEmpty {
             try walk { (directory, name) throws(Errno) in
                 if case .side = name.withSpan({ BackingNameForm($0) }) { return }
-                if let (file, id) = try look(name, in: directory, for: missing), found[id] == nil { found[id] = file }
+                if let id = try look(name, in: directory, for: missing)?.id, found[id] == nil { found[id] = Found(directory: directory, name: name) }
             } directory: { _, _ in }
         }
         return found
@@ -131,29 +140,41 @@ struct Replay {
         return directories
     }
 
+    /// A directory that was found and not yet opened: names are cheaper than descriptors.
+    private struct Waiting {
+        let parent: SharedDescriptor
+        let name: FileName
+        let id: DirectoryID
+    }
+
     /// Goes through all directories of the vault, from the root down.
     private func walk(
         entry: (SharedDescriptor, FileName) throws(Errno) -> Void, directory: (DirectoryID, SharedDescriptor) -> Void
     ) throws(Errno) {
-        var waiting = [root]
-        while let parent = waiting.popLast() {
-            let stream = DirectoryStream(try access.open(parent, [.readOnly, .directory]))
-            while let found = try stream.next() {
-                if stream.isCurrentOrParent { continue }
-                let name = found.name
-                if let id = name.withSpan({ BackingNameForm($0) }).directoryID {
-                    let child: SharedDescriptor
-                    do throws(Errno) {
-                        child = try access.through(parent) { () throws(Errno) in try parent.openAt(name, [.pathOnly, .directory, .noFollow]) }
-                    } catch {
-                        if error == .notDirectory || error == .noEntry { continue }
-                        throw error
-                    }
-                    directory(id, child)
-                    waiting.append(child)
-                } else if name != VaultDirectory.name, found.kind == .regular || found.kind == .unknown {
-                    try entry(parent, name)
-                }
+        var waiting: [Waiting] = []
+        try list(root, &waiting, entry)
+        while let next = waiting.popLast() {
+            let child: SharedDescriptor
+            do throws(Errno) {
+                child = try access.through(next.parent) { () throws(Errno) in try next.parent.openAt(next.name, [.pathOnly, .directory, .noFollow]) }
+            } catch {
+                if error == .notDirectory || error == .noEntry { continue }
+                throw error
+            }
+            directory(next.id, child)
+            try list(child, &waiting, entry)
+        }
+    }
+
+    private func list(_ parent: SharedDescriptor, _ waiting: inout [Waiting], _ entry: (SharedDescriptor, FileName) throws(Errno) -> Void) throws(Errno) {
+        let stream = DirectoryStream(try access.open(parent, [.readOnly, .directory]))
+        while let found = try stream.next() {
+            if stream.isCurrentOrParent { continue }
+            let name = found.name
+            if let id = name.withSpan({ BackingNameForm($0) }).directoryID {
+                waiting.append(Waiting(parent: parent, name: name, id: id))
+            } else if name != VaultDirectory.name, found.kind == .regular || found.kind == .unknown {
+                try entry(parent, name)
             }
         }
     }

@@ -41,7 +41,7 @@ extension Vault {
             // Not one that somebody stood in for another while a removal was tried that has failed.
             if let again, again.name == finding.name, InodeKey(again.status) == found.inode.key, table.known(found.inode.key) === found.inode,
                 found.inode.isLike(again.status, again.directoryID)
-            { return found }
+            { return FoundEntry(inode: found.inode, status: plainStatus(of: found.inode, again.status)) }
             found.inode.whereabouts.withLock { $0.remove(Place(parent: parent, name: finding.name)) }
             forget(found.inode, 1)
             guard let again else { return nil }

@@ -97,7 +97,10 @@ final class LogFile: Sendable {
         state.size = 0
         // Another mount with the same log may have done it.
         if Self.isFile(path, state.descriptor) { try? Paths.rename(path, to: path + ".1") }
-        if let new = try? Self.openFile(path) { state.descriptor = new }
+        guard let new = try? Self.openFile(path) else { return }
+        // This thread may work with the umask of a program that it serves.
+        try? new.changeMode(0o600)
+        state.descriptor = new
     }
 
     private static func openFile(_ path: String) throws(Errno) -> SharedDescriptor { try SharedDescriptor.open(path, [.writeOnly, .create, .append], mode: 0o600) }
