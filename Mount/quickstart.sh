@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds EnvelopeFS, mounts a vault in a temporary place, lets real tools work in it, and shows what the disk holds.
-# Needs Debian 12 and Swift 6.3; installs the Debian packages that are missing. Leaves nothing behind but the build.
+# Needs Debian 12 and Swift 6.3; installs the Debian packages that are missing. Leaves nothing behind but the build and those packages (and, as root, /dev/fuse with mode 0666).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . Mount/packages.sh
