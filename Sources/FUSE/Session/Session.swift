@@ -115,23 +115,16 @@ import Synchronization
     /// Asks for the end, as a signal does.
     /// - Returns: what came of it.
     package func unmount(lazily: Bool) -> UnmountOutcome {
-        Unmounting.unmount(presentMount.map { String(decoding: $0.mountPoint, as: UTF8.self) } ?? mountPoint, lazily: lazily)
+        // As a whole: whoever renames a directory above it moves it along.
+        let places = places ?? []
+        let place = places.last { $0.mountPoint == Array(mountPoint.utf8) } ?? places.last { $0.root == [UInt8(ascii: "/")] } ?? places.last
+        return Unmounting.unmount(place.map { String(decoding: $0.mountPoint, as: UTF8.self) } ?? mountPoint, lazily: lazily)
     }
 
-    /// Where it is mounted now, as a whole: whoever renames a directory above it moves it along. Nil when it is nowhere here.
-    private var presentMount: MountedFilesystem? {
-        guard let mounts = try? MountTable.current() else { return nil }
-        if let device = device.withLock({ $0 }) {
-            let ours = mounts.filter { $0.device == device }
-            return ours.last { $0.mountPoint == Array(mountPoint.utf8) } ?? ours.last { $0.root == [UInt8(ascii: "/")] } ?? ours.last
-        }
-        return mounts.last { $0.mountPoint == Array(mountPoint.utf8) }
-    }
-
-    /// Whether it is certain that it is mounted nowhere in this mount namespace.
-    private var isGoneFromHere: Bool {
-        guard let device = device.withLock({ $0 }), let mounts = try? MountTable.current() else { return false }
-        return !mounts.contains { $0.device == device }
+    /// Where it is mounted now in this mount namespace; nil when that is not known.
+    private var places: [MountedFilesystem]? {
+        guard let device = device.withLock({ $0 }) else { return nil }
+        return (try? MountTable.current())?.filter { $0.device == device }
     }
 
     private func waitForEvent() -> Events.Event {
@@ -177,7 +170,7 @@ import Synchronization
 
     func endMount(_ signal: Signal, isFirst: Bool) {
         service.logger.notice("signal \(signal.rawValue): unmounting \(mountPoint)")
-        if !isFirst && isGoneFromHere { return endElsewhere() }
+        if !isFirst && places?.isEmpty == true { return endElsewhere() }
         switch unmount(lazily: false) {
         case .unmounted: break
         case .failed(let error): service.logger.error("\(mountPoint) cannot be unmounted: \(error)")

@@ -31,6 +31,7 @@ final class RecoverySweep: Sendable {
             }
             thread.withLock { $0 = started }
         } catch {
+            for inode in takeMoved(isLast: true) { vault.forget(inode, 1) }
             vault.context.log.failed("start the recovery of the vault", error)
         }
     }
@@ -45,9 +46,10 @@ final class RecoverySweep: Sendable {
         }
     }
 
-    private func takeMoved() -> [Inode] {
+    /// What was noted since the last time. Nothing is noted any more after the last one.
+    private func takeMoved(isLast: Bool = false) -> [Inode] {
         moved.withLock { (moved: inout [Inode]?) -> [Inode] in
-            defer { if moved != nil { moved = [] } }
+            defer { moved = isLast ? nil : [] }
             return moved ?? []
         }
     }
@@ -69,13 +71,7 @@ final class RecoverySweep: Sendable {
 
     /// - Returns: whether everything was reached.
     private func walk(_ vault: Vault) -> Bool {
-        defer {
-            let left = moved.withLock { (moved: inout [Inode]?) -> [Inode] in
-                defer { moved = nil }
-                return moved ?? []
-            }
-            for inode in left { vault.forget(inode, 1) }
-        }
+        defer { for inode in takeMoved(isLast: true) { vault.forget(inode, 1) } }
         vault.table.retain(vault.root)
         var waiting = [vault.root]
         var isWhole = true

@@ -7,8 +7,6 @@ import POSIX
 final class VaultLock: Sendable {
     private let file: SharedDescriptor?
     private let note: [UInt8]
-    /// What the note says from when nobody is served any more.
-    static let sealing = "sealing"
 
     /// The lock of a vault that cannot be written to.
     init(_ file: SharedDescriptor?) { (self.file, note) = (file, []) }
@@ -37,18 +35,13 @@ final class VaultLock: Sendable {
     /// Says that nobody is served any more.
     func noteSealing() {
         // Behind the note, which is there, or else does not fit: on a full disk this takes no room.
-        try? file?.writeAll(Array((Self.sealing + "\n").utf8).span, at: UInt64(note.count))
+        try? file?.writeAll(Array((LockNote.sealing + "\n").utf8).span, at: UInt64(note.count))
     }
 
     /// Whom the lock's file names.
     static func holder(in file: SharedDescriptor) -> VaultError {
-        var bytes = [UInt8](repeating: 0, count: 8192)
-        var span = bytes.mutableSpan
-        guard let count = try? file.read(into: &span, at: 0) else { return .inUse(processID: 0, mountPoint: "") }
-        let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n", maxSplits: 1)
-        let process = lines.first.flatMap { Int32($0) } ?? 0
-        let mountPoint = lines.count > 1 ? String(lines[1].prefix { $0 != "\n" }) : ""
-        return .inUse(processID: process, mountPoint: mountPoint)
+        let note = LockNote(of: file)
+        return .inUse(processID: note.process, mountPoint: note.mountPoint)
     }
 
     /// Lets go of it, and says so in the file.
@@ -56,5 +49,25 @@ final class VaultLock: Sendable {
         try? file?.truncate(to: 0)
         try? file?.unlockRange()
         try? file?.unlock()
+    }
+}
+
+/// What the file of a lock says of who has it. Nobody vouches for it.
+package struct LockNote {
+    /// What it says from when nobody is served any more.
+    static let sealing = "sealing"
+
+    /// As it numbers itself; 0 where it could not say.
+    package let process: Int32
+    package let mountPoint: String
+    /// Whether it serves nobody any more.
+    package let isSealing: Bool
+
+    package init(of file: SharedDescriptor) {
+        let text = (try? file.readToEnd(limit: 65536)) ?? []
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
+        process = lines.first.flatMap { Int32($0) } ?? 0
+        mountPoint = lines.count > 1 ? String(lines[1]) : ""
+        isSealing = lines.count > 2 && lines[2] == Self.sealing
     }
 }

@@ -43,19 +43,19 @@ struct AuditLog {
     }
 
     /// Appends in order. Throws `auditBroken` when the log's head is not as this program left it.
-    func append(_ events: [AuditEvent], by actor: AuditActor, now: Int64) throws { try append(events, to: head(), by: actor, now: now) }
+    func append(_ events: [AuditEvent], by actor: AuditActor, now: Int64) throws { _ = try append(events, to: head(), by: actor, now: now) }
 
     /// Appends what a change does, and ties the log as it then is to the rows of keys: one that is put back to before the change is noticed.
     /// Where it was put back to before the last change, the rows keep what shows that, for ever: what follows is written down, but no more tied.
     func appendChange(_ events: [AuditEvent], by actor: AuditActor, now: Int64) throws {
         let chain = try head()
         let goesOn = try isMarked(chain)
-        try append(events, to: chain, by: actor, now: now)
-        guard goesOn, let row = try headRow() else { return }
-        try putMark(count: row.count, mac: row.mac)
+        let end = try append(events, to: chain, by: actor, now: now)
+        if goesOn { try putMark(count: end.count, mac: end.mac) }
     }
 
-    private func append(_ events: [AuditEvent], to head: AuditChain, by actor: AuditActor, now: Int64) throws {
+    /// - Returns: where the log ends then.
+    private func append(_ events: [AuditEvent], to head: AuditChain, by actor: AuditActor, now: Int64) throws -> (count: Int64, mac: [UInt8]) {
         var chain = head
         defer { chain.key.wipe() }
         let columns = AuditEntry.columns + ["mac"]
@@ -67,6 +67,7 @@ struct AuditLog {
             try statement.execute(arguments: StatementArguments(entry.values + [Data(code).databaseValue]))
         }
         try putHead(chain)
+        return (chain.count, chain.mac)
     }
 
     /// Whether the log goes on from what the rows of keys know of it.

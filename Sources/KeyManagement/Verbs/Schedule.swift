@@ -69,7 +69,7 @@ extension Keystore {
             if isDone { report.destroyed.append(known.keyID) }
         }
         for known in plan.expiries {
-            let isDone = try applyOne(.expireKeyMaterial, known, isDue: { SchedulePlan.isExpiryDue($0, at: plan.time) }) { try removeImported($1, $2, $0) }
+            let isDone = try applyOne(.expireKeyMaterial, known, isDue: { $0.isExpired(at: plan.time) }) { try removeImported($1, $2, $0) }
             if isDone { report.expired.append(known.keyID) }
         }
         let now = now()
@@ -139,7 +139,7 @@ private struct SchedulePlan {
         areSecretsDue = try isSecretDue(time)
         let limit = time
         let deletions = due.filter { Self.isDeletionDue($0, at: limit) }
-        let expiries = due.filter { !Self.isDeletionDue($0, at: limit) && Self.isExpiryDue($0, at: limit) }
+        let expiries = due.filter { !Self.isDeletionDue($0, at: limit) && $0.isExpired(at: limit) }
         (self.deletions, self.expiries) = (deletions, expiries)
         let states = Dictionary(try KeyRow.all(in: database).map { ($0.keyID, $0.state) }) { first, _ in first }
         rotations = try KeySettings.all(in: database, where: "rotation_days IS NOT NULL")
@@ -154,8 +154,6 @@ private struct SchedulePlan {
     }
 
     static func isDeletionDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.deleteAt.map { $0 <= time } ?? false }
-
-    static func isExpiryDue(_ settings: KeySettings, at time: Int64) -> Bool { settings.isExpired(at: time) }
 
     /// A rotation destroys nothing, so the clock is believed; one that is planned a day further away than its period was planned by a clock that was wrong.
     /// Nearer ones were planned just now by another process.

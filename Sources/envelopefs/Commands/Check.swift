@@ -62,7 +62,7 @@ struct CheckCommand: ParsableCommand {
         } catch {
             throw Failure(error, keystore: keystore.path)
         }
-        let subject = "vault/\(vault.context.vaultID)"
+        let subject = vault.context.vaultID.auditSubject
         keystore.record(AuditEvent(target != nil ? "SalvageVault" : repair ? "RepairVault" : "CheckVault", keyID: vault.context.defaultKey, subject: subject))
         let printer = CheckPrinter(json: json, notes: notes)
         // A repair holds the lock itself; whoever else looks asks at each finding who has it.

@@ -12,16 +12,12 @@ struct InfoCommand: ParsableCommand {
     @Argument(help: "A vault, a file of a vault, or a file in a mount.") var path: String
     @Flag(help: "Print JSON.") var json = false
     @Flag(help: "Open the keystore, and check the seal of vault.json or of the file's state.") var unlock = false
-    @OptionGroup var keystoreOptions: KeystoreOptions
-    @OptionGroup var secretOptions: SecretOptions
+    @OptionGroup var access: KeystoreAccess
 
     func run() throws {
         let place = try BackingPlace.find(path)
         guard unlock else { return try tell(place, nil) }
-        let keystorePath = try keystoreOptions.path()
-        try KeystoreDoor.requireReadable(keystorePath, hint: nil)
-        let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: keystorePath))
-        let keystore = try KeystoreDoor.open(keystorePath, secret: secret)
+        let (keystore, secret) = try access.unlock()
         defer { KeystoreDoor.close(keystore) }
         secret.wipe()
         let keyring = try KeystoreDoor.keyring(of: keystore)

@@ -52,7 +52,7 @@ struct InitCommand: ParsableCommand {
         defer { keyring.lock() }
         do throws(VaultError) {
             let id = try Vault.create(at: path, keyring: keyring, key: keyID, keystoreHint: keystorePath, hasJournal: !noJournal)
-            keystore.record(AuditEvent("CreateVault", keyID: keyID, subject: "vault/\(id)"))
+            keystore.record(AuditEvent("CreateVault", keyID: keyID, subject: id.auditSubject))
             return id.description
         } catch {
             if key == nil { Console.note("the new key \(keyID) stays in the keystore, unused: 'init --key' takes it the next time") }

@@ -180,12 +180,11 @@ extension KeystoreAccess {
     func administer<Answer>(
         appliesSchedule: Bool = true, _ work: (Keystore, UnlockSecret) throws(Failure) -> Answer
     ) throws(Failure) -> Answer {
-        let path = try keystoreOptions.path()
-        try KeystoreDoor.requireReadable(path, hint: nil)
-        let secret = try SecretEntry.unlockSecret(secretOptions, for: .open(keystore: path))
-        defer { secret.wipe() }
-        let keystore = try KeystoreDoor.open(path, secret: secret, forSlots: true, appliesSchedule: appliesSchedule)
-        defer { KeystoreDoor.close(keystore) }
+        let (keystore, secret) = try unlock(forSlots: true, appliesSchedule: appliesSchedule)
+        defer {
+            KeystoreDoor.close(keystore)
+            secret.wipe()
+        }
         return try work(keystore, secret)
     }
 }

@@ -1,6 +1,7 @@
 // What the audit log says of a mount: that it began, which keys were used for whom, that it ended.
 
 import Filesystem
+import Format
 import FUSE
 import KeyManagement
 import POSIX
@@ -27,7 +28,7 @@ final class MountJournal: Sendable {
 
     /// When the kernel has the mount.
     func begin(_ vault: Vault, acceptsOlderKeystore: Bool) {
-        let mounted = Mounted(subject: "vault/\(vault.context.vaultID)", keyID: vault.context.defaultKey)
+        let mounted = Mounted(subject: vault.context.vaultID.auditSubject, keyID: vault.context.defaultKey)
         self.mounted.withLock { $0 = mounted }
         keystore.record(AuditEvent("MountVault", keyID: mounted.keyID, subject: mounted.subject, reason: acceptsOlderKeystore ? "--accept-older-keystore" : nil))
     }
@@ -50,6 +51,11 @@ final class MountJournal: Sendable {
         uses.end(in: keystore, subject: mounted.subject)
         keystore.record(AuditEvent("UnmountVault", keyID: mounted.keyID, subject: mounted.subject))
     }
+}
+
+extension VaultID {
+    /// As entries of the audit log that are about the vault have it.
+    var auditSubject: String { "vault/\(self)" }
 }
 
 extension KeyUses.Asker {

@@ -19,7 +19,7 @@ struct SealChecking {
     /// What a wrapped key of a vault wraps. Throws as `Keyring.decrypt`.
     func open(_ wrapped: ByteSpan, _ context: [(String, String)], of vault: VaultID) throws(KeyError) -> SecretBytes {
         let uses = KeyUses.ofThisProgram()
-        defer { if let keystore { uses.end(in: keystore, subject: "vault/\(vault)") } }
+        defer { if let keystore { uses.end(in: keystore, subject: vault.auditSubject) } }
         do throws(KeyError) {
             let opened = try keyring.decrypt(wrapped, context: EncryptionContext(context))
             uses.note(.decrypt, wrapped)

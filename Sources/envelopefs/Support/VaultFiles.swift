@@ -1,5 +1,6 @@
 // What the disk says of a vault without any key: vault.json and the lock.
 
+import Filesystem
 import Format
 import POSIX
 
@@ -85,11 +86,9 @@ struct VaultFiles {
         let holders = (try? file.lockHolders()) ?? []
         // The list has nobody of another process namespace or host, and nobody on btrfs.
         guard !holders.isEmpty || (try? file.isRangeLocked()) == true else { return nil }
-        let text = (try? file.readToEnd(limit: 65536)) ?? []
-        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
-        let named = lines.first.flatMap { Int32($0) } ?? 0
-        let process = holders.isEmpty || holders.contains(named) ? named : holders[0]
-        return (Owner(process: process, ownNumber: named, mountPoint: lines.count > 1 ? String(lines[1]) : ""), lines.count > 2 && lines[2] == "sealing")
+        let note = LockNote(of: file)
+        let process = holders.isEmpty || holders.contains(note.process) ? note.process : holders[0]
+        return (Owner(process: process, ownNumber: note.process, mountPoint: note.mountPoint), note.isSealing)
     }
 
     /// Whether a process of this program has that id, and has not ended: one that nobody has waited for yet keeps its id and name.

@@ -55,9 +55,11 @@ import Testing
     }
 
     /// The vault as it stands on disk at this moment, opened elsewhere: what a killed daemon leaves.
-    private func afterKill<R>(readOnly: Bool = false, _ body: (Vault) throws -> R) throws -> R {
+    /// - Parameter content: what a power cut has left in the one backing file of the root, though the journal holds more.
+    private func afterKill<R>(readOnly: Bool = false, leaving content: [UInt8]? = nil, _ body: (Vault) throws -> R) throws -> R {
         let copy = scratch.base + "/copy-" + UUID().uuidString
         try FileManager.default.copyItem(atPath: scratch.backing, toPath: copy)
+        if let content { try Data(content).write(to: URL(filePath: copy + "/" + (try #require(try scratch.backingNames().first)))) }
         let before = try Self.contents(of: copy)
         let vault = try Vault(
             opening: copy, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: readOnly,
@@ -66,18 +68,6 @@ import Testing
         try vault.close()
         if readOnly { #expect(try Self.contents(of: copy) == before) }
         return result
-    }
-
-    /// The vault, only read, after a power cut that has left `content` in the one backing file of the root, though the journal holds more.
-    private func afterPowerCut(leaving content: [UInt8], _ body: (Vault) throws -> Void) throws {
-        let copy = scratch.base + "/copy-" + UUID().uuidString
-        try FileManager.default.copyItem(atPath: scratch.backing, toPath: copy)
-        try Data(content).write(to: URL(filePath: copy + "/" + (try #require(try scratch.backingNames().first))))
-        let vault = try Vault(
-            opening: copy, keyring: scratch.keyring, mountPoint: "(test)", isReadOnly: true,
-            log: VaultLog(Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })))
-        try body(vault)
-        try vault.close()
     }
 
     private static func contents(of directory: String) throws -> [String: Data] {
@@ -311,7 +301,7 @@ import Testing
         try file.write(more.span, at: UInt64(plain.count), isWriteBack: false)
         try file.synchronize(dataOnly: false)
         plain += more
-        try afterPowerCut(leaving: before) { vault in
+        try afterKill(readOnly: true, leaving: before) { vault in
             #expect(try read("g", in: vault) == plain)
             let again = try vault.open(vault.lookup(Array("g".utf8).span, in: vault.root).inode, writable: false)
             defer { again.release() }
